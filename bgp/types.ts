@@ -1,0 +1,390 @@
+/**
+ * The shapes at the outer face of the protocol engine: what a speaker is told, what it asks of its
+ * surroundings (ports), and what it shows. Plain data; addresses and prefixes are canonical text
+ * here, and packed numbers only in bulk (RouteChanges).
+ */
+
+export type FamilyName = 'ipv4-unicast' | 'ipv6-unicast'
+
+/** What a peer or an announcement was configured as. Everything has its default filled in. */
+export interface SpeakerConfig {
+  readonly asn: number
+  /** BGP identifier, dotted quad (RFC 6286). */
+  readonly routerId: string
+  /** Where to listen; an empty list makes a speaker that only dials. */
+  readonly listen: readonly ListenAddress[]
+  /** LOCAL_PREF put on own announcements and on eBGP-learned routes (RFC 4271 §5.1.5). */
+  readonly localPreference: number
+  /** Size of the ECMP set handed to the kernel. */
+  readonly maxPaths: number
+  /** Multipath between paths whose AS paths differ but are equally long. */
+  readonly asPathRelax: boolean
+  /** Prefixes never accepted from a peer (the node's own pod CIDRs, the cluster's service ranges). */
+  readonly refuse: readonly RefusedRange[]
+  /** Whether 0.0.0.0/0 and ::/0 are accepted for installation. */
+  readonly defaultRoute: 'Ignore' | 'Install'
+}
+
+export interface RefusedRange {
+  readonly prefix: string
+  /** `exact` refuses the prefix itself, `covered` everything inside it too. */
+  readonly match: 'exact' | 'covered'
+  /** Shown by `explain`, e.g. "own pod CIDR". */
+  readonly reason: string
+}
+
+export interface ListenAddress {
+  /** null: every address of that family. */
+  readonly address: string | null
+  readonly family: 4 | 6
+  readonly port: number
+}
+
+export interface PeerConfig {
+  readonly name: string
+  /** What made this peer, for people: `mesh`, `BGPPeer rack-a`, `reverse of BGPPeer x`. */
+  readonly origin: string
+  readonly description: string
+  /** Remote address, canonical; null when `range` is set. May carry a zone (`fe80::1%eth0`). */
+  readonly address: string | null
+  /** CIDR of dynamic neighbours: passive, one session for each address that connects. */
+  readonly range: string | null
+  /** Dynamic neighbours accepted at most at one time. */
+  readonly rangeLimit: number
+  readonly port: number
+  readonly asn: number
+  /** AS presented to this peer (RFC 7705 when it differs from the speaker's). */
+  readonly localAsn: number
+  /** TCP source address, or null to let the kernel choose. */
+  readonly localAddress: string | null
+  readonly passive: boolean
+  /** MD5 key (RFC 2385); never shown by any view. */
+  readonly password: string | null
+  /** Seconds; 0 switches the hold timer off (RFC 4271 §4.2), otherwise at least 3. */
+  readonly holdSeconds: number
+  /** null: a third of the negotiated hold time. */
+  readonly keepaliveSeconds: number | null
+  readonly connectRetrySeconds: number
+  readonly families: readonly FamilyName[]
+  readonly routeReflectorClient: boolean
+  /** Cluster id used towards this peer, dotted quad; null when this node reflects nothing. */
+  readonly clusterId: string | null
+  readonly nextHopMode: 'Auto' | 'Self' | 'Keep'
+  /** `Auto`: to eBGP own (and, on a reflector, iBGP-learned) routes only; `All` lifts that. */
+  readonly export: 'Auto' | 'Own' | 'All'
+  /** How often the own AS may occur in a received AS_PATH. */
+  readonly allowedLocalAsns: number
+  readonly asOverride: boolean
+  /** GTSM (RFC 5082): hops the peer may be away; null switches it off. */
+  readonly ttlSecurity: number | null
+  /** null: off (TTL of the system). */
+  readonly ebgpMultihop: number | null
+  /** Seconds a restarting peer is waited for (RFC 4724); advertised to the peer. */
+  readonly restartSeconds: number
+  /** Administratively down, with an optional text for the peer (RFC 9003). */
+  readonly shutdown: boolean
+  /** A reason to keep the session down (missing Secret, a feature not enforced); null: none. */
+  readonly heldDown: string | null
+}
+
+/** A prefix this node announces of itself. */
+export interface Announcement {
+  readonly prefix: string
+  readonly reason: string
+  /** `65001:100`, `1:2:3` (large); well-known names are resolved by the caller. */
+  readonly communities: readonly string[]
+}
+
+/**
+ * Route changes in bulk, from the RIB to the kernel writer: row i is the prefix
+ * `addresses[i*words … ]/lengths[i]` whose next hops are now those of set `nextHopSets[i]`; set 0
+ * means "no longer wanted". `sets` describes every id that occurs here for the first time.
+ */
+export interface RouteChanges {
+  readonly family: FamilyName
+  readonly count: number
+  /** One 32-bit word a prefix for IPv4, four for IPv6, most significant first. */
+  readonly addresses: Uint32Array
+  readonly lengths: Uint8Array
+  readonly nextHopSets: Uint32Array
+  readonly sets: readonly NextHopSet[]
+}
+
+export interface NextHopSet {
+  readonly id: number
+  /** BGP next hops, canonical text, best first; the ECMP set. */
+  readonly nextHops: readonly string[]
+  /** Addresses of the peers these paths were learned from. */
+  readonly peers: readonly string[]
+}
+
+/** Answer of the kernel's view to "can this next hop be reached?". */
+export interface NextHopState {
+  readonly nextHop: string
+  readonly reachable: boolean
+  /** IGP metric for the decision process (RFC 4271 §9.1.2.2 e); 0 on link. */
+  readonly metric: number
+}
+
+/** Port: tells the speaker which next hops are reachable, now and on every change. */
+export interface NextHopTracker {
+  track(nextHop: string): void
+  untrack(nextHop: string): void
+  /** Called with every change, and once for each newly tracked next hop. */
+  onChange(listener: (states: readonly NextHopState[]) => void): void
+}
+
+/** Port: time. `now` is monotonic milliseconds; `wall` is Unix milliseconds for people. */
+export interface Clock {
+  now(): number
+  wall(): number
+  schedule(milliseconds: number, run: () => void): Timer
+}
+
+export interface Timer {
+  cancel(): void
+}
+
+/** Port: TCP with the options BGP wants. The only way to a network. */
+export interface Transport {
+  /** Starts a connection attempt. Exactly one of `connected` or `closed` is called first. */
+  dial(options: DialOptions, events: ConnectionEvents): Connection
+  listen(options: ListenOptions, accept: (incoming: Incoming) => void): Promise<Listener>
+}
+
+export interface DialOptions {
+  readonly address: string
+  readonly port: number
+  readonly localAddress: string | null
+  readonly password: string | null
+  readonly ttl: number | null
+  /** Packets with a lower TTL are dropped by the kernel (RFC 5082). */
+  readonly minTtl: number | null
+}
+
+export interface ListenOptions {
+  readonly address: string | null
+  readonly family: 4 | 6
+  readonly port: number
+  readonly backlog: number
+  /** MD5 keys in force before the first connection can be made; later ones by `setKeys`. */
+  readonly keys?: readonly ListenerKey[]
+}
+
+export interface Listener {
+  readonly port: number
+  /** Desired MD5 keys of this listener, whole; differences are applied at once, errors thrown. */
+  setKeys(keys: readonly ListenerKey[]): void
+  close(): void
+}
+
+export interface ListenerKey {
+  /** Address or CIDR. */
+  readonly prefix: string
+  readonly password: string
+}
+
+export interface Incoming {
+  readonly remoteAddress: string
+  readonly remotePort: number
+  readonly localAddress: string
+  /** Takes the connection; `connected` is not called for it. */
+  accept(events: ConnectionEvents): Connection
+  /** TTL options before anything is read or written (RFC 5082). */
+  setTtl(ttl: number | null, minTtl: number | null): void
+  reject(): void
+}
+
+export interface ConnectionEvents {
+  connected(): void
+  /** Bytes are borrowed: whoever keeps them copies them. */
+  data(bytes: Uint8Array): void
+  /** Everything queued has been handed to the kernel. */
+  drained(): void
+  closed(error: ConnectionError | null): void
+}
+
+export interface ConnectionError {
+  /** errno name, e.g. ECONNREFUSED. */
+  readonly code: string
+  readonly message: string
+}
+
+export interface Connection {
+  readonly localAddress: string
+  readonly localPort: number
+  readonly remoteAddress: string
+  readonly remotePort: number
+  /** Bytes accepted by `write` and not yet handed to the kernel. */
+  readonly queuedBytes: number
+  /** The bytes must not change afterwards. Returns false when the queue should drain first. */
+  write(bytes: Uint8Array): boolean
+  /** Several blocks in one go (one writev). */
+  writeAll(blocks: readonly Uint8Array[]): boolean
+  pause(): void
+  resume(): void
+  /** Orderly close after what is queued. */
+  end(): void
+  /** Immediate close; nothing more is delivered. */
+  destroy(): void
+}
+
+export type SessionState =
+  | 'Idle'
+  | 'Connect'
+  | 'Active'
+  | 'OpenSent'
+  | 'OpenConfirm'
+  | 'Established'
+
+/** One peer as people see it. */
+export interface PeerView {
+  readonly name: string
+  readonly origin: string
+  readonly description: string
+  readonly address: string
+  readonly port: number
+  readonly asn: number
+  readonly localAsn: number
+  readonly localAddress: string | null
+  readonly type: 'ebgp' | 'ibgp'
+  readonly routeReflectorClient: boolean
+  readonly dynamic: boolean
+  readonly state: SessionState
+  /** Why it isn't Established, or null; one sentence with the remedy where there is one. */
+  readonly reason: string | null
+  /** Unix milliseconds of the last state change into or out of Established. */
+  readonly since: number | null
+  readonly remoteRouterId: string | null
+  readonly holdSeconds: number | null
+  readonly keepaliveSeconds: number | null
+  readonly password: boolean
+  readonly capabilities: {
+    readonly local: readonly string[]
+    readonly remote: readonly string[]
+  }
+  readonly families: readonly PeerFamilyView[]
+  readonly messages: {
+    readonly received: MessageCounts
+    readonly sent: MessageCounts
+  }
+  /** How often it left Established. */
+  readonly flaps: number
+  readonly lastError: {
+    readonly at: number
+    readonly direction: 'sent' | 'received' | 'local'
+    readonly text: string
+  } | null
+  readonly queuedBytes: number
+}
+
+export interface PeerFamilyView {
+  readonly family: FamilyName
+  readonly negotiated: boolean
+  readonly received: number
+  readonly accepted: number
+  readonly best: number
+  readonly advertised: number
+  /** End-of-RIB (RFC 4724) received / sent in this session. */
+  readonly endOfRibReceived: boolean
+  readonly endOfRibSent: boolean
+}
+
+export interface MessageCounts {
+  readonly open: number
+  readonly update: number
+  readonly notification: number
+  readonly keepalive: number
+  readonly refresh: number
+}
+
+/** Attributes as shown to people and in JSON; names as in `routelet decode`. */
+export interface AttributesView {
+  readonly origin?: 'igp' | 'egp' | 'incomplete'
+  readonly asPath?: readonly AsPathSegmentView[]
+  readonly nextHop?: string
+  readonly med?: number
+  readonly localPref?: number
+  readonly atomicAggregate?: boolean
+  readonly aggregator?: { readonly asn: number; readonly address: string }
+  readonly communities?: readonly string[]
+  readonly originatorId?: string
+  readonly clusterList?: readonly string[]
+  readonly extendedCommunities?: readonly string[]
+  readonly largeCommunities?: readonly string[]
+  readonly otc?: number
+  readonly unknown?: readonly {
+    readonly code: number
+    readonly flags: number
+    readonly value: string
+  }[]
+}
+
+export interface AsPathSegmentView {
+  readonly type: 'sequence' | 'set' | 'confed-sequence' | 'confed-set'
+  readonly asns: readonly number[]
+}
+
+/** One path to one prefix. */
+export interface PathView {
+  readonly prefix: string
+  /** Peer name, or `local` for an own announcement. */
+  readonly peer: string
+  readonly peerAddress: string | null
+  readonly pathId: number
+  /** All next hops of the attribute set: global first, then link-local. */
+  readonly nextHops: readonly string[]
+  readonly nextHopReachable: boolean
+  readonly igpMetric: number
+  readonly best: boolean
+  readonly multipath: boolean
+  readonly stale: boolean
+  readonly eligible: boolean
+  /** Why it is not eligible, or the decision rule by which it lost; null for the best. */
+  readonly reason: string | null
+  readonly attributes: AttributesView
+}
+
+/** Answer to "why is (not) this route here?" as far as BGP knows. */
+export interface PrefixExplanation {
+  readonly prefix: string
+  readonly paths: readonly PathView[]
+  readonly best: PathView | null
+  /** Which rule decided between the best and the runner-up; null with fewer than two. */
+  readonly decidedBy: string | null
+  readonly advertisements: readonly AdvertisementView[]
+}
+
+export interface AdvertisementView {
+  readonly peer: string
+  readonly advertised: boolean
+  /** In words: why (not). */
+  readonly reason: string
+  /** As sent, when it is advertised. */
+  readonly attributes: AttributesView | null
+}
+
+/** Something that happened, for logs, the event stream and the API. */
+export interface SpeakerEvent {
+  readonly kind:
+    | 'peer.state'
+    | 'peer.established'
+    | 'peer.down'
+    | 'peer.error'
+    | 'peer.endOfRib'
+    | 'listen'
+    | 'update.fault'
+    | 'condition'
+  readonly peer: string | null
+  readonly level: 'debug' | 'info' | 'warn' | 'error'
+  readonly text: string
+  readonly data?: Readonly<Record<string, unknown>>
+}
+
+export interface SpeakerCounts {
+  readonly peers: number
+  readonly established: number
+  readonly prefixes: Readonly<Record<FamilyName, number>>
+  readonly paths: Readonly<Record<FamilyName, number>>
+  readonly attributeSets: number
+}

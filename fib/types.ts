@@ -1,0 +1,178 @@
+/**
+ * The shapes at the outer face of the kernel writer: the routes it is told to want, what it says of
+ * next hops, and what it shows. `fib/` has never heard of BGP. Addresses and prefixes are canonical
+ * text; bulk changes are packed numbers.
+ */
+
+export type RouteFamily = 'ipv4-unicast' | 'ipv6-unicast'
+
+export interface FibSettings {
+  /** Kernel routing table; 254 is `main`. */
+  readonly table: number
+  /** Routing protocol number that marks a route as ours. */
+  readonly protocol: number
+  readonly metric: number
+  readonly maxPaths: number
+  /** `None` tracks next hops and installs nothing. */
+  readonly install: 'All' | 'None'
+  /** Seconds between safety scans; null switches them off (repair then rests on events alone). */
+  readonly scanSeconds: number | null
+}
+
+/** See RouteChanges of the protocol engine: the same plain data, declared where it is consumed. */
+export interface WantedChanges {
+  readonly family: RouteFamily
+  readonly count: number
+  readonly addresses: Uint32Array
+  readonly lengths: Uint8Array
+  /** 0: no longer wanted. */
+  readonly nextHopSets: Uint32Array
+  readonly sets: readonly WantedSet[]
+}
+
+export interface WantedSet {
+  readonly id: number
+  readonly nextHops: readonly string[]
+  /** A route is refused when its own next hop, or one of these, would resolve through it. */
+  readonly peers: readonly string[]
+}
+
+export interface Gateway {
+  readonly interface: string
+  /** null: directly connected. */
+  readonly gateway: string | null
+}
+
+/** What the kernel's tables say of one tracked address. */
+export interface Resolution {
+  readonly nextHop: string
+  readonly reachable: boolean
+  /** 0 when on link, otherwise the metric of the route used. */
+  readonly metric: number
+  readonly onLink: boolean
+  readonly gateways: readonly Gateway[]
+  /** In words: "on link at eth0", "via 10.0.0.1 (0.0.0.0/0 proto static)", "no route". */
+  readonly reason: string
+}
+
+export type RouteStatus =
+  /** Wanted and acknowledged by the kernel. */
+  | 'installed'
+  /** Wanted, sent, not yet acknowledged. */
+  | 'pending'
+  /** Wanted, but no next hop resolves (or the route would resolve through itself). */
+  | 'unresolved'
+  /** Wanted, refused by the kernel; retried. */
+  | 'failed'
+  /** A foreign route holds this very key; left alone. */
+  | 'conflict'
+  /** Ours, from before the restart, not wanted (yet). */
+  | 'stale'
+
+export interface FibRouteView {
+  readonly prefix: string
+  readonly kind: 'unicast' | 'blackhole'
+  readonly status: RouteStatus
+  /** BGP next hops wanted. */
+  readonly nextHops: readonly string[]
+  /** What the kernel holds. */
+  readonly gateways: readonly Gateway[]
+  /** In words, when the status is not `installed`. */
+  readonly reason: string | null
+}
+
+/** One prefix in the kernel's view, whoever wrote it. */
+export interface KernelRouteView {
+  readonly prefix: string
+  readonly table: number
+  /** Number and name, e.g. `bird (12)`, `kernel (2)`, `routelet (179)`. */
+  readonly protocol: string
+  readonly ours: boolean
+  readonly metric: number
+  readonly kind: string
+  readonly gateways: readonly Gateway[]
+}
+
+export interface FibLookup {
+  readonly prefix: string
+  readonly wanted: FibRouteView | null
+  /** Every kernel route for exactly this prefix. */
+  readonly kernel: readonly KernelRouteView[]
+  /** Resolution of each wanted next hop. */
+  readonly resolutions: readonly Resolution[]
+}
+
+export interface FibDifference {
+  readonly prefix: string
+  readonly problem: 'missing' | 'unexpected' | 'different' | 'conflict'
+  readonly wanted: string | null
+  readonly installed: string | null
+  readonly reason: string | null
+}
+
+export interface FibStatus {
+  readonly mode: 'kernel' | 'none'
+  readonly settings: FibSettings
+  /** Routes wanted, acknowledged, and not as they should be. */
+  readonly wanted: number
+  readonly installed: number
+  readonly pending: number
+  readonly unresolved: number
+  readonly failed: number
+  readonly conflicts: number
+  readonly stale: number
+  readonly blackholes: number
+  readonly adopted: number
+  readonly counters: FibCounters
+  readonly nextHops: readonly Resolution[]
+}
+
+export interface FibCounters {
+  readonly added: number
+  readonly replaced: number
+  readonly deleted: number
+  readonly errors: number
+  readonly repairs: number
+  readonly scans: number
+  readonly overflows: number
+  readonly swept: number
+}
+
+export interface FibEvent {
+  readonly kind:
+    | 'fib.adopted'
+    | 'fib.swept'
+    | 'fib.repaired'
+    | 'fib.conflict'
+    | 'fib.error'
+    | 'fib.overflow'
+    | 'fib.nexthop'
+  readonly level: 'debug' | 'info' | 'warn' | 'error'
+  readonly text: string
+  readonly data?: Readonly<Record<string, unknown>>
+}
+
+/** The kernel writer as the agent holds it. Building opens nothing; `start` does. */
+export interface Fib {
+  /** Opens the kernel, dumps, adopts our own routes and marks them stale. */
+  start(): Promise<void>
+  /** Leaves every route where it is. */
+  close(): Promise<void>
+  /** Deletes every route of ours; resolves when the kernel has acknowledged. */
+  withdrawAll(): Promise<void>
+  configure(settings: FibSettings): void
+  change(changes: WantedChanges): void
+  /** All blackholes wanted (the node's own aggregates), whole. */
+  blackholes(prefixes: readonly string[]): void
+  /** First synchronisation is over: what is still stale is swept. */
+  synchronised(): void
+  track(nextHop: string): void
+  untrack(nextHop: string): void
+  onResolution(listener: (resolutions: readonly Resolution[]) => void): void
+  onEvent(listener: (event: FibEvent) => void): void
+  status(): Promise<FibStatus>
+  /** Own view, ordered by prefix; `after` is the last prefix of the previous page. */
+  routes(page: { after: string | null; limit: number }): Promise<readonly FibRouteView[]>
+  lookup(prefix: string): Promise<FibLookup>
+  difference(): Promise<readonly FibDifference[]>
+}
