@@ -1,0 +1,294 @@
+/**
+ * The routing half of a speaker: the RIBs of all families, the intake of UPDATEs, the update groups,
+ * and the turn that connects them. Sessions never appear here; a peer is a number and a sink.
+ *
+ * A turn decides a bounded number of dirty prefixes, flushes what came of it to the kernel writer
+ * and to the groups, and, if anything is left, continues in a later turn of the event loop, so that
+ * a flood of routes never stops keepalives or questions.
+ */
+import { Intake, type Source } from './intake.ts'
+import { covers, parseAddress, parseIpv4, parsePrefix } from './prefix.ts'
+import { AttributeStore } from './rib/attribute-store.ts'
+import { type ExportProfile, profileKey } from './rib/export.ts'
+import { FamilyRib, prefixesPerTurnMax, type RibSettings } from './rib/family-rib.ts'
+import { NextHops } from './rib/next-hops.ts'
+import { ineligible } from './rib/paths.ts'
+import { localPeer, PeerTable } from './rib/peers.ts'
+import { type MemberSink, UpdateGroup } from './rib/update-group.ts'
+import type {
+  Announcement,
+  Clock,
+  FamilyName,
+  NextHopTracker,
+  PeerConfig,
+  RouteChanges,
+  SpeakerConfig,
+  Timer,
+} from './types.ts'
+import { encodeOwnAttributes } from './wire/attribute.ts'
+import type { Negotiated } from './wire/context.ts'
+import { maxExtendedLength, maxMessageLength } from './wire/message.ts'
+
+export const familyNames: readonly FamilyName[] = ['ipv4-unicast', 'ipv6-unicast']
+
+/** Longest UPDATE sent to a group, even where RFC 8654 allows more: blocks stay small. */
+const sentLengthMax = 16_384
+
+export interface EnginePorts {
+  readonly clock: Clock
+  readonly tracker: NextHopTracker
+  readonly onRoutes: (changes: RouteChanges) => void
+  readonly onEndOfRibSent: (peer: number, family: FamilyName) => void
+  /** This node's address to be used as next hop in a family, given the session's local address. */
+  readonly selfAddress: (family: FamilyName, localAddress: string) => string | null
+  /** The subnet of an own address as CIDR, or null. */
+  readonly subnetOf: (localAddress: string) => string | null
+}
+
+/** A peer with an Established session. */
+export interface EnginePeer extends Source {
+  readonly config: PeerConfig
+  readonly name: string
+  readonly groups: ReadonlyMap<FamilyName, UpdateGroup>
+}
+
+export class Engine {
+  readonly ribs: ReadonlyMap<FamilyName, FamilyRib>
+  readonly attributes: AttributeStore
+  readonly nextHops: NextHops
+  readonly peers = new PeerTable()
+  readonly intake: Intake
+  readonly #groups = new Map<string, UpdateGroup>()
+  readonly #ports: EnginePorts
+  #config: SpeakerConfig
+  #announcements = new Map<string, Announcement>()
+  readonly #waiting: (() => void)[] = []
+  #turn: Timer | null = null
+  #closed = false
+
+  constructor(config: SpeakerConfig, ports: EnginePorts) {
+    this.#config = config
+    this.#ports = ports
+    this.nextHops = new NextHops(ports.tracker)
+    this.attributes = new AttributeStore(this.nextHops)
+    const settings = (): RibSettings => ({
+      localPreference: this.#config.localPreference,
+      maxPaths: this.#config.maxPaths,
+      asPathRelax: this.#config.asPathRelax,
+      installable: (rib, prefix) =>
+        this.#config.defaultRoute === 'Install' || rib.prefixes.lengths[prefix] !== 0,
+    })
+    this.ribs = new Map(
+      familyNames.map((family) => [family, new FamilyRib(family, this, settings, ports.onRoutes)]),
+    )
+    this.intake = new Intake(this.ribs, this.attributes, this.nextHops)
+    this.intake.refuse(config.refuse)
+    ports.tracker.onChange((states) => this.#onNextHops(this.nextHops.apply(states)))
+  }
+
+  rib(family: FamilyName): FamilyRib {
+    return this.ribs.get(family) as FamilyRib
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#turn?.cancel()
+    this.#turn = null
+  }
+
+  /** Takes changed settings; everything they touch is decided anew, no session is. */
+  configure(config: SpeakerConfig): void {
+    const before = this.#config
+    this.#config = config
+    const refused = JSON.stringify(before.refuse) !== JSON.stringify(config.refuse)
+    if (refused) {
+      this.intake.refuse(config.refuse)
+      for (const rib of this.ribs.values()) this.intake.rejudge(rib)
+    }
+    const decides =
+      before.localPreference !== config.localPreference ||
+      before.maxPaths !== config.maxPaths ||
+      before.asPathRelax !== config.asPathRelax ||
+      before.defaultRoute !== config.defaultRoute
+    if (decides) for (const rib of this.ribs.values()) rib.reconfigure()
+    if (refused || decides) this.schedule()
+  }
+
+  /** All own announcements wanted, whole; differences are applied. */
+  announce(announcements: readonly Announcement[]): void {
+    const wanted = new Map(announcements.map((each) => [each.prefix, each]))
+    for (const prefix of this.#announcements.keys()) {
+      if (!wanted.has(prefix)) this.#withdrawOwn(prefix)
+    }
+    for (const announcement of wanted.values()) this.#announceOwn(announcement)
+    this.#announcements = wanted
+    this.schedule()
+  }
+
+  get announcements(): ReadonlyMap<string, Announcement> {
+    return this.#announcements
+  }
+
+  /** An Established peer: it gets a number, and joins a group for each family. */
+  join(
+    config: PeerConfig,
+    negotiated: Negotiated,
+    addresses: { readonly remote: string; readonly local: string },
+    sink: MemberSink,
+  ): EnginePeer {
+    const number = this.peers.add({
+      name: config.name,
+      address: addresses.remote,
+      addressBytes: parseAddress(addresses.remote),
+      ebgp: negotiated.ebgp,
+      client: config.routeReflectorClient && !negotiated.ebgp,
+      routerId: negotiated.peerRouterId,
+    })
+    const clusterId = config.clusterId === null ? null : parseIpv4(config.clusterId)
+    const groups = new Map<FamilyName, UpdateGroup>()
+    for (const family of negotiated.families) {
+      const profile = this.#profile(family, config, negotiated, clusterId, addresses)
+      const group = this.#group(profile)
+      group.join(number, sink)
+      groups.set(family, group)
+    }
+    this.schedule()
+    return {
+      config,
+      name: config.name,
+      number,
+      negotiated,
+      clusterId,
+      allowedLocalAsns: config.allowedLocalAsns,
+      localAddress: parseAddress(addresses.local),
+      groups,
+    }
+  }
+
+  /** The session is over: its paths go, and so does what it was told. */
+  leave(peer: EnginePeer): void {
+    for (const group of peer.groups.values()) {
+      group.leave(peer.number)
+      if (group.memberCount === 0) this.#dissolve(group)
+    }
+    for (const family of peer.negotiated.families) this.rib(family).withdrawPeer(peer.number)
+    this.peers.retire(peer.number)
+    this.schedule()
+  }
+
+  /** Asks for a turn soon; cheap when one is due already. */
+  schedule(): void {
+    if (this.#turn !== null || this.#closed) return
+    this.#turn = this.#ports.clock.schedule(0, () => {
+      this.#turn = null
+      if (this.#run()) this.schedule()
+    })
+  }
+
+  /** Calls back once, as soon as every change known by now is decided and handed on. */
+  whenSettled(run: () => void): void {
+    this.#waiting.push(run)
+    this.schedule()
+  }
+
+  /** Everything to the kernel writer again. */
+  replayRoutes(): void {
+    for (const rib of this.ribs.values()) rib.replayRoutes()
+    this.schedule()
+  }
+
+  /** One bounded turn; returns whether work is left. */
+  #run(): boolean {
+    let more = false
+    for (const rib of this.ribs.values()) if (rib.settle(prefixesPerTurnMax)) more = true
+    for (const group of this.#groups.values()) if (group.flush()) more = true
+    if (more) return true
+    let clean = true
+    for (const rib of this.ribs.values()) if (!rib.reap()) clean = false
+    if (clean && this.peers.retired > 0) this.peers.recycle()
+    for (const run of this.#waiting.splice(0)) run()
+    return false
+  }
+
+  #onNextHops(changed: readonly number[]): void {
+    if (changed.length === 0) return
+    const ids = new Set(changed)
+    for (const rib of this.ribs.values()) rib.touchNextHops(ids)
+    this.schedule()
+  }
+
+  #announceOwn(announcement: Announcement): void {
+    const { family, words, length } = parsePrefix(announcement.prefix)
+    const bytes = encodeOwnAttributes({
+      origin: 'igp',
+      localPref: null,
+      med: null,
+      communities: announcement.communities,
+    })
+    const set =
+      this.attributes.find(bytes, bytes.length, 0) || this.attributes.add(bytes, bytes.length, 0)
+    this.rib(family).announce(words, length, localPeer, 0, set, ineligible.none)
+  }
+
+  #withdrawOwn(prefix: string): void {
+    const { family, words, length } = parsePrefix(prefix)
+    this.rib(family).withdraw(words, length, localPeer, 0)
+  }
+
+  #profile(
+    family: FamilyName,
+    config: PeerConfig,
+    negotiated: Negotiated,
+    clusterId: number | null,
+    addresses: { readonly remote: string; readonly local: string },
+  ): ExportProfile {
+    const self = this.#ports.selfAddress(family, addresses.local)
+    return {
+      family,
+      ebgp: negotiated.ebgp,
+      client: config.routeReflectorClient,
+      clusterId,
+      export: config.export,
+      localAsn: negotiated.localAsn,
+      // Only AS override looks at the peer's AS; without it, peers of any AS share a group.
+      peerAsn: config.asOverride ? negotiated.peerAsn : 0,
+      asOverride: config.asOverride,
+      as4: negotiated.as4,
+      messageLengthMax: negotiated.extendedMessage
+        ? Math.min(sentLengthMax, maxExtendedLength)
+        : maxMessageLength,
+      nextHopMode: config.nextHopMode,
+      self: self === null ? [] : [...parseAddress(self)],
+      subnet: negotiated.ebgp ? this.#subnet(family, self, addresses.remote) : null,
+    }
+  }
+
+  /** The subnet this node shares with the peer in a family, or null. */
+  #subnet(family: FamilyName, self: string | null, remote: string): ExportProfile['subnet'] {
+    const cidr = self === null ? null : this.#ports.subnetOf(self)
+    if (cidr === null) return null
+    const subnet = parsePrefix(cidr)
+    if (subnet.family !== family) return null
+    // Where the session runs over the other family, the link is taken to be shared.
+    const host = parsePrefix(`${remote.replace(/%.*/, '')}/${remote.includes(':') ? 128 : 32}`)
+    if (host.family === family && !covers(subnet, host)) return null
+    return { octets: [...parseAddress(cidr.slice(0, cidr.indexOf('/')))], length: subnet.length }
+  }
+
+  #group(profile: ExportProfile): UpdateGroup {
+    const key = profileKey(profile)
+    const known = this.#groups.get(key)
+    if (known !== undefined) return known
+    const rib = this.rib(profile.family)
+    const group = new UpdateGroup(profile, rib, this.#ports.onEndOfRibSent)
+    this.#groups.set(key, group)
+    rib.listeners.add(group)
+    return group
+  }
+
+  #dissolve(group: UpdateGroup): void {
+    this.#groups.delete(group.key)
+    this.rib(group.family).listeners.delete(group)
+    group.dissolve()
+  }
+}

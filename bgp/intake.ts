@@ -1,0 +1,284 @@
+/**
+ * What happens to an UPDATE of an Established session, RFC 4271 §9 and §9.1: read, intern the
+ * attributes, check what only this router can know (loops, own next hop, refused prefixes), and
+ * store or withdraw each path. Faults follow RFC 7606: a malformed announcement becomes a withdrawal.
+ */
+import { isMartian, type Prefix, parsePrefix } from './prefix.ts'
+import type { AttributeStore } from './rib/attribute-store.ts'
+import type { FamilyRib } from './rib/family-rib.ts'
+import type { NextHops } from './rib/next-hops.ts'
+import { ineligible } from './rib/paths.ts'
+import { localPeer } from './rib/peers.ts'
+import type { FamilyName, RefusedRange } from './types.ts'
+import type { Negotiated } from './wire/context.ts'
+import { countAsn, hasCluster } from './wire/summary.ts'
+import { NlriCursor, type NlriRange, UpdateReader } from './wire/update.ts'
+
+/** The sender of an UPDATE, as far as the intake cares. */
+export interface Source {
+  readonly number: number
+  readonly negotiated: Negotiated
+  readonly allowedLocalAsns: number
+  /** Cluster id towards this peer, or null. */
+  readonly clusterId: number | null
+  /** Octets of the own address of the session. */
+  readonly localAddress: Uint8Array
+}
+
+export interface IntakeFault {
+  readonly text: string
+}
+
+interface Refused extends RefusedRange {
+  readonly parsed: Prefix
+}
+
+export class Intake {
+  readonly #ribs: ReadonlyMap<FamilyName, FamilyRib>
+  readonly #attributes: AttributeStore
+  readonly #nextHops: NextHops
+  readonly #reader = new UpdateReader()
+  readonly #cursor = new NlriCursor()
+  readonly #key = new Uint32Array(4)
+  #refused: readonly Refused[] = []
+
+  constructor(
+    ribs: ReadonlyMap<FamilyName, FamilyRib>,
+    attributes: AttributeStore,
+    nextHops: NextHops,
+  ) {
+    this.#ribs = ribs
+    this.#attributes = attributes
+    this.#nextHops = nextHops
+  }
+
+  /** Prefixes that are never used, whoever announces them. */
+  refuse(ranges: readonly RefusedRange[]): void {
+    this.#refused = ranges.map((range) => ({ ...range, parsed: parsePrefix(range.prefix) }))
+  }
+
+  /** Judges the paths of a RIB anew after `refuse` changed. */
+  rejudge(rib: FamilyRib): void {
+    const { paths, prefixes } = rib
+    for (let row = 1; row < paths.limit; row++) {
+      const reason = paths.reason[row] as number
+      const ofPrefix = reason === ineligible.none || reason === ineligible.refused
+      if (!ofPrefix || paths.attributes[row] === 0 || paths.peer[row] === localPeer) continue
+      const prefix = paths.prefix[row] as number
+      const length = prefixes.lengths[prefix] as number
+      const at = prefix * prefixes.words
+      const refused = this.#refusing(rib.family, prefixes.addresses, at, length) !== -1
+      rib.setReason(row, refused ? ineligible.refused : ineligible.none)
+    }
+  }
+
+  /** Why this prefix is refused, or null. */
+  refusedBy(family: FamilyName, words: Uint32Array, offset: number, length: number): string | null {
+    const index = this.#refusing(family, words, offset, length)
+    return index === -1 ? null : (this.#refused[index] as Refused).reason
+  }
+
+  /**
+   * Applies one UPDATE. `onFault` hears of attributes discarded or treated as withdrawal.
+   * @returns the family whose End-of-RIB this was, or null
+   * @throws NotificationError where only a session reset helps
+   */
+  apply(
+    source: Source,
+    bytes: Uint8Array,
+    view: DataView,
+    start: number,
+    end: number,
+    onFault: (fault: IntakeFault) => void,
+  ): FamilyName | null {
+    const reader = this.#reader
+    reader.read(bytes, view, start, end, source.negotiated)
+    if (reader.endOfRib !== null) return reader.endOfRib
+    this.#withdrawRange(source, bytes, view, reader.withdrawn)
+    this.#withdrawRange(source, bytes, view, reader.mpUnreach)
+    let checked = false
+    if (present(reader.announced)) {
+      checked = this.#announceRange(
+        source,
+        bytes,
+        view,
+        reader.announced,
+        reader.nextHop,
+        reader.nextHopLength,
+        checked,
+      )
+    }
+    if (present(reader.mpReach)) {
+      this.#announceRange(
+        source,
+        bytes,
+        view,
+        reader.mpReach,
+        reader.mpNextHop,
+        reader.mpNextHopLength,
+        checked,
+      )
+    }
+    for (const fault of reader.faults) {
+      onFault({ text: `attribute ${fault.code}: ${fault.reason} (${fault.action})` })
+    }
+    return null
+  }
+
+  /** Returns whether the attributes have been checked by now. */
+  #announceRange(
+    source: Source,
+    bytes: Uint8Array,
+    view: DataView,
+    range: NlriRange,
+    nextHop: Uint8Array,
+    nextHopLength: number,
+    checked: boolean,
+  ): boolean {
+    const reader = this.#reader
+    const attributes = this.#attributes
+    let nowChecked = checked
+    let set = 0
+    let nextHopId = 0
+    if (!reader.treatAsWithdraw) {
+      nextHopId = this.#nextHops.intern(nextHop, nextHopLength)
+      set = attributes.find(reader.attributes, reader.attributesLength, nextHopId)
+      if (set === 0) {
+        if (!checked) reader.check(source.negotiated)
+        nowChecked = true
+        if (!reader.treatAsWithdraw) set = this.#store(nextHopId)
+      }
+    }
+    if (set === 0) {
+      this.#nextHops.discard(nextHopId)
+      this.#withdrawRange(source, bytes, view, range)
+      return nowChecked
+    }
+    this.#storeRange(source, bytes, view, range, set)
+    // A set that no path took (an UPDATE without a prefix) must not stay.
+    attributes.discard(set)
+    return nowChecked
+  }
+
+  #store(nextHop: number): number {
+    const { attributes, attributesLength } = this.#reader
+    return (
+      this.#attributes.find(attributes, attributesLength, nextHop) ||
+      this.#attributes.add(attributes, attributesLength, nextHop)
+    )
+  }
+
+  #storeRange(
+    source: Source,
+    bytes: Uint8Array,
+    view: DataView,
+    range: NlriRange,
+    set: number,
+  ): void {
+    const family = range.family as FamilyName
+    const rib = this.#ribs.get(family)
+    if (rib === undefined) return
+    const ofSet = this.#judgeSet(source, set)
+    const cursor = this.#cursor
+    const key = this.#key
+    cursor.start(bytes, view, range)
+    while (cursor.next()) {
+      key[0] = cursor.w0
+      if (family === 'ipv6-unicast') {
+        key[1] = cursor.w1
+        key[2] = cursor.w2
+        key[3] = cursor.w3
+      }
+      const reason = ofSet !== 0 ? ofSet : this.#judgePrefix(family, cursor.length)
+      rib.announce(key, cursor.length, source.number, cursor.pathId, set, reason)
+    }
+  }
+
+  #withdrawRange(source: Source, bytes: Uint8Array, view: DataView, range: NlriRange): void {
+    if (!present(range)) return
+    const rib = this.#ribs.get(range.family as FamilyName)
+    if (rib === undefined) return
+    const cursor = this.#cursor
+    const key = this.#key
+    cursor.start(bytes, view, range)
+    while (cursor.next()) {
+      key[0] = cursor.w0
+      if (range.family === 'ipv6-unicast') {
+        key[1] = cursor.w1
+        key[2] = cursor.w2
+        key[3] = cursor.w3
+      }
+      rib.withdraw(key, cursor.length, source.number, cursor.pathId)
+    }
+  }
+
+  /** What holds for every prefix with this attribute set from this peer. */
+  #judgeSet(source: Source, set: number): number {
+    const { negotiated } = source
+    const store = this.#attributes
+    const start = store.offset[set] as number
+    const end = start + (store.length[set] as number)
+    if (countAsn(store.heap, start, end, negotiated.localAsn) > source.allowedLocalAsns) {
+      return ineligible.asLoop
+    }
+    if (!negotiated.ebgp) {
+      if (store.originatorId[set] === negotiated.localRouterId) return ineligible.originatorLoop
+      const { clusterId } = source
+      if (
+        clusterId !== null &&
+        (store.clusterCount[set] as number) > 0 &&
+        hasCluster(store.heap, start, end, clusterId)
+      ) {
+        return ineligible.clusterLoop
+      }
+    }
+    return this.#isOwn(store.nextHop[set] as number, source.localAddress)
+      ? ineligible.ownNextHop
+      : ineligible.none
+  }
+
+  readonly #octets = new Uint8Array(32)
+
+  #isOwn(nextHop: number, own: Uint8Array): boolean {
+    const octets = this.#nextHops.octets(nextHop)
+    if (octets !== own.length && !(octets === 32 && own.length === 16)) return false
+    this.#nextHops.copy(nextHop, this.#octets)
+    for (let index = 0; index < own.length; index++) {
+      if (this.#octets[index] !== own[index]) return false
+    }
+    return true
+  }
+
+  #judgePrefix(family: FamilyName, length: number): number {
+    if (isMartian(family, this.#key, 0, length) !== null) return ineligible.martian
+    return this.#refusing(family, this.#key, 0, length) === -1
+      ? ineligible.none
+      : ineligible.refused
+  }
+
+  #refusing(family: FamilyName, words: Uint32Array, offset: number, length: number): number {
+    for (let index = 0; index < this.#refused.length; index++) {
+      const { parsed, match } = this.#refused[index] as Refused
+      if (parsed.family !== family) continue
+      if (match === 'exact' ? length !== parsed.length : length < parsed.length) continue
+      if (insideOf(parsed, words, offset)) return index
+    }
+    return -1
+  }
+}
+
+function present(range: NlriRange): boolean {
+  return range.family !== null && range.end > range.start
+}
+
+/** Whether the first bits of the words are those of the prefix. */
+function insideOf(outer: Prefix, words: Uint32Array, offset: number): boolean {
+  for (let word = 0; word * 32 < outer.length; word++) {
+    const bits = Math.min(32, outer.length - word * 32)
+    const mask = (0xffffffff << (32 - bits)) >>> 0
+    if ((((words[offset + word] as number) ^ (outer.words[word] as number)) & mask) !== 0) {
+      return false
+    }
+  }
+  return true
+}

@@ -1,0 +1,231 @@
+/**
+ * Blocks: runs of whole UPDATE messages encoded once and handed, as the same bytes, to every member
+ * of an update group. A route isn't sent back to the peer it came from, so a block knows which byte
+ * ranges stem from which member (its holes); that member writes around them.
+ *
+ * `BlockEncoder` gathers the changes of one flush in buckets (attribute set × source), so that
+ * prefixes with the same attributes share a message (RFC 4271 §4.3).
+ */
+import { Writer } from '../wire/bytes.ts'
+import { UpdateWriter } from '../wire/encode.ts'
+import { growUint32 } from './columns.ts'
+import { type ExportProfile, exportAttributes, exportNextHop } from './export.ts'
+import type { FamilyRib } from './family-rib.ts'
+import { localPeer } from './peers.ts'
+
+/** A block is sealed when the next message might not fit any more. */
+export const blockBytes = 128 * 1024
+
+export interface Block {
+  readonly bytes: Uint8Array
+  readonly updates: number
+  /** Rows of the prefixes in it, for a member that has to be told otherwise. */
+  readonly prefixes: Uint32Array
+  /** Only this member gets it; -1: all. */
+  readonly only: number
+  /** By source: start, end, start, end, … of the messages not meant for it. */
+  readonly holes: ReadonlyMap<number, readonly number[]> | null
+  /** Bytes of the group's log up to the end of this block. */
+  end: number
+  /** Members that have yet to take it. */
+  waiting: number
+}
+
+interface Bucket {
+  readonly set: number
+  readonly source: number
+  /** Index of its first change, chained through `#next`. */
+  first: number
+}
+
+export class BlockEncoder {
+  readonly #profile: ExportProfile
+  readonly #rib: FamilyRib
+  readonly #writer = new Writer(blockBytes)
+  readonly #updates: UpdateWriter
+  readonly #attributes = new Writer(8192)
+  readonly #nextHop = new Uint8Array(32)
+  readonly #buckets = new Map<number, Bucket>()
+  /** Prefixes of the last `finish` whose attributes fit no message; the caller withdraws them. */
+  readonly oversized: number[] = []
+  /** One row a change: the prefix, and the next change of its bucket + 1. */
+  #prefixes = new Uint32Array(256)
+  #next = new Uint32Array(256)
+  #count = 0
+  #withdrawn = 0
+  /** Source of all withdrawals of this flush, or -1 when they differ. */
+  #withdrawnSource = -2
+  // Of the block being filled.
+  #holes = new Map<number, number[]>()
+  #blockUpdates = 0
+  #blockPrefixes: number[] = []
+
+  constructor(profile: ExportProfile, rib: FamilyRib) {
+    this.#profile = profile
+    this.#rib = rib
+    this.#updates = new UpdateWriter(this.#writer)
+  }
+
+  get size(): number {
+    return this.#count
+  }
+
+  announce(prefix: number, set: number, source: number): void {
+    const key = set * 65_536 + source
+    const bucket = this.#buckets.get(key)
+    const index = this.#add(prefix)
+    if (bucket === undefined) {
+      this.#buckets.set(key, { set, source, first: index })
+    } else {
+      this.#next[index] = bucket.first + 1
+      bucket.first = index
+    }
+  }
+
+  /** `source` is the peer that was never told, -1 when there is none. */
+  withdraw(prefix: number, source: number): void {
+    const index = this.#add(prefix)
+    this.#next[index] = this.#withdrawn
+    this.#withdrawn = index + 1
+    if (this.#withdrawnSource === -2) this.#withdrawnSource = source
+    else if (this.#withdrawnSource !== source) this.#withdrawnSource = -1
+  }
+
+  /** Encodes what was gathered and starts over. Withdrawals come first. */
+  finish(only: number): Block[] {
+    const blocks: Block[] = []
+    this.oversized.length = 0
+    this.#encodeWithdrawals(blocks, only)
+    for (const bucket of this.#buckets.values()) this.#encodeBucket(bucket, blocks, only)
+    this.#seal(blocks, only)
+    this.#buckets.clear()
+    this.#count = 0
+    this.#withdrawn = 0
+    this.#withdrawnSource = -2
+    return blocks
+  }
+
+  #encodeWithdrawals(blocks: Block[], only: number): void {
+    const { family } = this.#rib
+    const { messageLengthMax } = this.#profile
+    let change = this.#withdrawn
+    while (change !== 0) {
+      this.#room(blocks, only)
+      const start = this.#writer.position
+      this.#updates.beginWithdraw(family, messageLengthMax)
+      change = this.#addPrefixes(change)
+      this.#endMessage(start, this.#withdrawnSource)
+    }
+  }
+
+  #encodeBucket(bucket: Bucket, blocks: Block[], only: number): void {
+    const rib = this.#rib
+    const profile = this.#profile
+    const local = bucket.source === localPeer
+    const octets = exportNextHop(profile, rib, bucket.set, local, this.#nextHop)
+    const nextHop = this.#nextHop.subarray(0, octets)
+    this.#attributes.reset()
+    const inAttributes = rib.family === 'ipv4-unicast' ? nextHop : null
+    exportAttributes(profile, rib, bucket.set, bucket.source, inAttributes, this.#attributes)
+    let change = bucket.first + 1
+    while (change !== 0) {
+      this.#room(blocks, only)
+      const start = this.#writer.position
+      const begun = this.#updates.beginAnnounce(
+        rib.family,
+        this.#attributes.buffer,
+        this.#attributes.position,
+        nextHop,
+        profile.messageLengthMax,
+      )
+      if (!begun) {
+        this.#giveUp(change)
+        return
+      }
+      change = this.#addPrefixes(change)
+      this.#endMessage(start, local ? -1 : bucket.source)
+    }
+  }
+
+  /** Adds the changes chained from here until the message is full; returns the first left out. */
+  #addPrefixes(from: number): number {
+    const { addresses, lengths, words } = this.#rib.prefixes
+    let change = from
+    while (change !== 0) {
+      const prefix = this.#prefixes[change - 1] as number
+      const length = lengths[prefix] as number
+      if (!this.#updates.addPrefix(addresses, prefix * words, length, -1)) break
+      this.#blockPrefixes.push(prefix)
+      change = this.#next[change - 1] as number
+    }
+    return change
+  }
+
+  /** These attributes fit no message: their prefixes are withdrawn instead (RFC 8654 §5). */
+  #giveUp(from: number): void {
+    for (let change = from; change !== 0; change = this.#next[change - 1] as number) {
+      this.oversized.push(this.#prefixes[change - 1] as number)
+    }
+  }
+
+  #endMessage(start: number, source: number): void {
+    this.#updates.finish()
+    this.#blockUpdates++
+    if (source < 0) return
+    const ranges = this.#holes.get(source)
+    if (ranges === undefined) this.#holes.set(source, [start, this.#writer.position])
+    else if (ranges.at(-1) === start) ranges[ranges.length - 1] = this.#writer.position
+    else ranges.push(start, this.#writer.position)
+  }
+
+  /** Seals the block when a message of full length might not fit. */
+  #room(blocks: Block[], only: number): void {
+    if (this.#writer.position + this.#profile.messageLengthMax > blockBytes) {
+      this.#seal(blocks, only)
+    }
+  }
+
+  #seal(blocks: Block[], only: number): void {
+    if (this.#writer.position === 0) return
+    blocks.push({
+      bytes: this.#writer.written(),
+      updates: this.#blockUpdates,
+      prefixes: Uint32Array.from(this.#blockPrefixes),
+      only,
+      holes: only === -1 && this.#holes.size > 0 ? this.#holes : null,
+      end: 0,
+      waiting: 0,
+    })
+    this.#writer.reset()
+    this.#holes = new Map()
+    this.#blockUpdates = 0
+    this.#blockPrefixes = []
+  }
+
+  #add(prefix: number): number {
+    if (this.#count === this.#prefixes.length) {
+      this.#prefixes = growUint32(this.#prefixes, this.#count * 2)
+      this.#next = growUint32(this.#next, this.#count * 2)
+    }
+    const index = this.#count++
+    this.#prefixes[index] = prefix
+    this.#next[index] = 0
+    return index
+  }
+}
+
+/** The parts of a block this member writes: all but its own holes. */
+export function partsFor(block: Block, member: number, into: Uint8Array[]): void {
+  const holes = block.holes?.get(member)
+  if (holes === undefined) {
+    into.push(block.bytes)
+    return
+  }
+  let from = 0
+  for (let index = 0; index < holes.length; index += 2) {
+    const start = holes[index] as number
+    if (start > from) into.push(block.bytes.subarray(from, start))
+    from = holes[index + 1] as number
+  }
+  if (from < block.bytes.length) into.push(block.bytes.subarray(from))
+}

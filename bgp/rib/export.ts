@@ -1,0 +1,170 @@
+/**
+ * What goes to whom: which best paths an update group may be told (RFC 4271 §9.2, RFC 4456 §8,
+ * RFC 1997), and with which attributes and next hop (RFC 4271 §5.1, RFC 2545 §2, RFC 4456 §8).
+ *
+ * Everything that is read here of a peer is in its `ExportProfile`, and the profile as a whole is
+ * the key of the update group, so peers of a group cannot differ in anything the encoder looks at.
+ */
+import type { FamilyName } from '../types.ts'
+import type { Writer } from '../wire/bytes.ts'
+import { type AttributeEdit, rewriteAttributes } from '../wire/rewrite.ts'
+import { attributeMark } from './attribute-store.ts'
+import type { FamilyRib } from './family-rib.ts'
+import { localPeer } from './peers.ts'
+
+export interface ExportProfile {
+  readonly family: FamilyName
+  readonly ebgp: boolean
+  readonly client: boolean
+  /** Cluster id of this reflector towards the peer; null: reflects nothing. */
+  readonly clusterId: number | null
+  readonly export: 'Auto' | 'Own' | 'All'
+  readonly localAsn: number
+  readonly peerAsn: number
+  readonly asOverride: boolean
+  readonly as4: boolean
+  readonly messageLengthMax: number
+  readonly nextHopMode: 'Auto' | 'Self' | 'Keep'
+  /** Octets of "next hop self" in this family; empty when this node has no such address. */
+  readonly self: readonly number[]
+  /** The subnet shared with the peer, for third-party next hops (RFC 4271 §5.1.3). */
+  readonly subnet: { readonly octets: readonly number[]; readonly length: number } | null
+}
+
+/** Verdicts of `judge`; 0 sends. The order is that of `verdictText`. */
+export const verdict = {
+  send: 0,
+  noBest: 1,
+  ownOnly: 2,
+  ebgpToEbgp: 3,
+  ibgpToEbgp: 4,
+  notReflector: 5,
+  nonClient: 6,
+  noAdvertise: 7,
+  noExport: 8,
+  noSelf: 9,
+} as const
+
+export const verdictText: readonly string[] = [
+  'announced',
+  'there is no usable path',
+  'export: Own sends only what this node announces itself',
+  'learned by eBGP: never sent to another eBGP peer, or this node would become transit (export: All lifts this)',
+  'learned by iBGP: sent to eBGP only by a reflector (export: All lifts this)',
+  'learned by iBGP: only a route reflector passes it on to iBGP',
+  'learned from a non-client: reflected to clients only (RFC 4456)',
+  'carries NO_ADVERTISE',
+  'carries NO_EXPORT or NO_EXPORT_SUBCONFED',
+  'this node has no address of that family to be the next hop',
+]
+
+export function profileKey(profile: ExportProfile): string {
+  return JSON.stringify(profile)
+}
+
+/** Whether the path may be told to peers of this profile. */
+export function judge(profile: ExportProfile, rib: FamilyRib, path: number): number {
+  if (path === 0) return verdict.noBest
+  const { paths, attributes, peers } = rib
+  const set = paths.attributes[path] as number
+  const marks = attributes.marks[set] as number
+  if (marks & attributeMark.noAdvertise) return verdict.noAdvertise
+  if (profile.ebgp && marks & (attributeMark.noExport | attributeMark.noExportSubconfed)) {
+    return verdict.noExport
+  }
+  const peer = paths.peer[path] as number
+  if (selfNeeded(profile, rib, path) && profile.self.length === 0) return verdict.noSelf
+  if (peer === localPeer) return verdict.send
+  if (profile.export === 'Own') return verdict.ownOnly
+  const learnedByEbgp = peers.ebgp[peer] === 1
+  if (profile.ebgp) {
+    if (profile.export === 'All') return verdict.send
+    if (learnedByEbgp) return verdict.ebgpToEbgp
+    return profile.clusterId === null ? verdict.ibgpToEbgp : verdict.send
+  }
+  if (learnedByEbgp) return verdict.send
+  if (profile.clusterId === null) return verdict.notReflector
+  return peers.client[peer] === 1 || profile.client ? verdict.send : verdict.nonClient
+}
+
+/** Writes the next hop for the path into `into`; returns the number of octets. */
+export function exportNextHop(
+  profile: ExportProfile,
+  rib: FamilyRib,
+  set: number,
+  local: boolean,
+  into: Uint8Array,
+): number {
+  if (!nextHopIsSelf(profile, rib, set, local)) {
+    return rib.nextHops.copy(rib.attributes.nextHop[set] as number, into)
+  }
+  for (let octet = 0; octet < profile.self.length; octet++) {
+    into[octet] = profile.self[octet] as number
+  }
+  return profile.self.length
+}
+
+/** Writes the path attributes as this profile sends them (without MP_REACH_NLRI). */
+export function exportAttributes(
+  profile: ExportProfile,
+  rib: FamilyRib,
+  set: number,
+  source: number,
+  nextHop: Uint8Array | null,
+  out: Writer,
+): void {
+  const { attributes, peers } = rib
+  const learnedByIbgp = source !== localPeer && peers.ebgp[source] === 0
+  const reflected = !profile.ebgp && learnedByIbgp
+  const hasLocalPref = ((attributes.marks[set] as number) & attributeMark.hasLocalPref) !== 0
+  const localPref = hasLocalPref
+    ? (attributes.localPref[set] as number)
+    : rib.defaultLocalPreference
+  const edit: AttributeEdit = {
+    prependAsn: profile.ebgp ? profile.localAsn : 0,
+    prependCount: profile.ebgp ? 1 : 0,
+    localPref: profile.ebgp ? null : localPref,
+    keepMed: !profile.ebgp || source === localPeer,
+    originatorId: reflected ? (peers.routerId[source] as number) : null,
+    prependClusterId: reflected ? profile.clusterId : null,
+    replaceAsn:
+      profile.asOverride && profile.ebgp ? { from: profile.peerAsn, to: profile.localAsn } : null,
+    as4: profile.as4,
+    nextHop,
+    stripReflection: profile.ebgp,
+  }
+  const start = attributes.offset[set] as number
+  rewriteAttributes(attributes.heap, start, start + (attributes.length[set] as number), edit, out)
+}
+
+function selfNeeded(profile: ExportProfile, rib: FamilyRib, path: number): boolean {
+  const local = rib.paths.peer[path] === localPeer
+  return nextHopIsSelf(profile, rib, rib.paths.attributes[path] as number, local)
+}
+
+function nextHopIsSelf(
+  profile: ExportProfile,
+  rib: FamilyRib,
+  set: number,
+  local: boolean,
+): boolean {
+  if (local || profile.nextHopMode === 'Self') return true
+  if (profile.nextHopMode === 'Keep' || !profile.ebgp) return false
+  return !onSubnet(profile, rib, rib.attributes.nextHop[set] as number)
+}
+
+const scratch = new Uint8Array(32)
+
+/** Whether the next hop lies on the subnet shared with the peer. */
+function onSubnet(profile: ExportProfile, rib: FamilyRib, nextHop: number): boolean {
+  const { subnet } = profile
+  if (subnet === null) return false
+  const octets = rib.nextHops.copy(nextHop, scratch)
+  if (octets !== subnet.octets.length) return false
+  for (let bit = 0; bit < subnet.length; bit += 8) {
+    const mask = (0xff << Math.max(0, 8 - (subnet.length - bit))) & 0xff
+    const octet = bit >> 3
+    if (((scratch[octet] as number) ^ (subnet.octets[octet] as number)) & mask) return false
+  }
+  return true
+}

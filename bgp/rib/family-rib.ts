@@ -1,0 +1,408 @@
+/**
+ * The RIB of one address family: Adj-RIB-In and Loc-RIB in one (RFC 4271 §3.2). Paths of all peers
+ * hang on their prefix; a prefix that changed is dirty until `settle` decides it anew and tells the
+ * update groups and the kernel writer what came of it.
+ */
+import type { FamilyName, RouteChanges } from '../types.ts'
+import type { AttributeStore } from './attribute-store.ts'
+import { growUint8, growUint16, growUint32, RowList } from './columns.ts'
+import { Decision, type DecisionTables } from './decide.ts'
+import { NextHopSets } from './next-hop-sets.ts'
+import type { NextHops } from './next-hops.ts'
+import { PathTable, pathFlag } from './paths.ts'
+import { localPeer, type PeerTable } from './peers.ts'
+import { PrefixTable } from './prefix-table.ts'
+
+/** Prefixes decided in one turn of the event loop. */
+export const prefixesPerTurnMax = 8192
+/** Rows in one batch to the kernel writer. */
+export const routesPerBatchMax = 8192
+
+export interface RibSettings {
+  readonly localPreference: number
+  readonly maxPaths: number
+  readonly asPathRelax: boolean
+  /** Whether the prefix of this row may go to the kernel (a default route may not, say). */
+  readonly installable: (rib: FamilyRib, prefix: number) => boolean
+}
+
+export interface RibShared {
+  readonly attributes: AttributeStore
+  readonly nextHops: NextHops
+  readonly peers: PeerTable
+}
+
+/** An update group as the RIB sees it. */
+export interface RibListener {
+  /** The best path of the prefix may have changed. */
+  touch(prefix: number): void
+  /** Whether anything still refers to prefix rows by number. */
+  holdsPrefixes(): boolean
+}
+
+export class FamilyRib {
+  readonly family: FamilyName
+  readonly prefixes: PrefixTable
+  readonly paths = new PathTable()
+  readonly attributes: AttributeStore
+  readonly nextHops: NextHops
+  readonly peers: PeerTable
+  /** First path row of each prefix; 0: none. */
+  head = new Uint32Array(256)
+  /** Best path row of each prefix as last decided; 0: none. */
+  best = new Uint32Array(256)
+  readonly decision: Decision
+  /** By peer number: paths received, those that may be used, and best paths. */
+  received = new Uint32Array(64)
+  accepted = new Uint32Array(64)
+  bests = new Uint32Array(64)
+  readonly listeners = new Set<RibListener>()
+  readonly #tables: DecisionTables
+  readonly #settings: () => RibSettings
+  readonly #sets = new NextHopSets()
+  readonly #onRoutes: (changes: RouteChanges) => void
+  /** Next hop set of each prefix as last told to the kernel writer. */
+  #nextHopSet = new Uint32Array(256)
+  /** Peer number + 1 of each prefix's best path when it was last decided; 0: none. */
+  #bestPeer = new Uint16Array(256)
+  #dirtyMark = new Uint8Array(256)
+  readonly #dirty = new RowList()
+  /** Prefixes without a path whose number may still be referred to. */
+  readonly #zombies = new RowList()
+  readonly #members = new Uint32Array(2 * 1024)
+  #batch: RouteBatch
+
+  constructor(
+    family: FamilyName,
+    shared: RibShared,
+    settings: () => RibSettings,
+    onRoutes: (changes: RouteChanges) => void,
+  ) {
+    this.family = family
+    this.prefixes = new PrefixTable(family === 'ipv4-unicast' ? 1 : 4)
+    this.attributes = shared.attributes
+    this.nextHops = shared.nextHops
+    this.peers = shared.peers
+    this.#settings = settings
+    const initial = settings()
+    this.#tables = {
+      paths: this.paths,
+      attributes: this.attributes,
+      nextHops: this.nextHops,
+      peers: this.peers,
+      localPreference: initial.localPreference,
+      maxPaths: initial.maxPaths,
+      asPathRelax: initial.asPathRelax,
+    }
+    this.decision = new Decision(this.#tables)
+    this.#onRoutes = onRoutes
+    this.#batch = new RouteBatch(this.prefixes.words)
+  }
+
+  get dirtyCount(): number {
+    return this.#dirty.length
+  }
+
+  /** LOCAL_PREF of sets that carry none. */
+  get defaultLocalPreference(): number {
+    return this.#tables.localPreference
+  }
+
+  /** Takes changed settings and decides everything anew. */
+  reconfigure(): void {
+    const settings = this.#settings()
+    this.#tables.localPreference = settings.localPreference
+    this.#tables.maxPaths = settings.maxPaths
+    this.#tables.asPathRelax = settings.asPathRelax
+    this.touchAll()
+  }
+
+  /** Row of the path of this peer under this path id, or 0. */
+  findPath(prefix: number, peer: number, pathId: number): number {
+    const { paths } = this
+    let row = this.head[prefix] as number
+    while (row !== 0 && (paths.peer[row] !== peer || paths.pathId[row] !== pathId)) {
+      row = paths.next[row] as number
+    }
+    return row
+  }
+
+  /**
+   * Stores or replaces a path. `key` holds the prefix with host bits zero.
+   * @returns whether this peer had no such path before
+   */
+  announce(
+    key: Uint32Array,
+    length: number,
+    peer: number,
+    pathId: number,
+    attributes: number,
+    reason: number,
+  ): boolean {
+    const prefix = this.prefixes.insert(key, 0, length)
+    if (prefix >= this.head.length) this.#grow()
+    if (peer >= this.received.length) this.#growPeers(peer)
+    const { paths } = this
+    let row = this.findPath(prefix, peer, pathId)
+    const fresh = row === 0
+    if (fresh) {
+      row = paths.add(prefix, peer, pathId)
+      paths.next[row] = this.head[prefix] as number
+      this.head[prefix] = row
+      ;(this.received[peer] as number)++
+    } else if (paths.attributes[row] === attributes && paths.reason[row] === reason) {
+      // An implicit refresh: nothing changed but that the peer still means it.
+      paths.flags[row] = (paths.flags[row] as number) & ~pathFlag.stale
+      return false
+    }
+    this.attributes.retain(attributes)
+    if (!fresh) {
+      this.attributes.release(paths.attributes[row] as number)
+      if (paths.reason[row] === 0) (this.accepted[peer] as number)--
+    }
+    if (reason === 0) (this.accepted[peer] as number)++
+    paths.attributes[row] = attributes
+    paths.reason[row] = reason
+    paths.flags[row] = 0
+    this.touch(prefix)
+    return fresh
+  }
+
+  /** Removes a path; returns whether there was one. */
+  withdraw(key: Uint32Array, length: number, peer: number, pathId: number): boolean {
+    const prefix = this.prefixes.find(key, 0, length)
+    if (prefix === -1) return false
+    const row = this.findPath(prefix, peer, pathId)
+    if (row === 0) return false
+    this.#unlink(row)
+    return true
+  }
+
+  /** Removes every path of a peer for which `which` holds (all without it). */
+  withdrawPeer(peer: number, which?: (path: number) => boolean): number {
+    const { paths } = this
+    let removed = 0
+    for (let row = 1; row < paths.limit; row++) {
+      if (paths.peer[row] !== peer || paths.attributes[row] === 0) continue
+      if (which !== undefined && !which(row)) continue
+      this.#unlink(row)
+      removed++
+    }
+    return removed
+  }
+
+  /** Changes whether a path may be used. */
+  setReason(row: number, reason: number): void {
+    const before = this.paths.reason[row] as number
+    if (before === reason) return
+    const peer = this.paths.peer[row] as number
+    if (before === 0) (this.accepted[peer] as number)--
+    if (reason === 0) (this.accepted[peer] as number)++
+    this.paths.reason[row] = reason
+    this.touch(this.paths.prefix[row] as number)
+  }
+
+  /** Marks a prefix as changed; `settle` decides it. */
+  touch(prefix: number): void {
+    if (this.#dirtyMark[prefix] === 1) return
+    this.#dirtyMark[prefix] = 1
+    this.#dirty.push(prefix)
+  }
+
+  /** Whether the prefix awaits its decision; its best path isn't to be relied on until then. */
+  isDirty(prefix: number): boolean {
+    return this.#dirtyMark[prefix] === 1
+  }
+
+  touchAll(): void {
+    for (let prefix = 0; prefix < this.prefixes.limit; prefix++) {
+      if (this.prefixes.used(prefix)) this.touch(prefix)
+    }
+  }
+
+  /** Marks every prefix that has a path over one of these next hops. */
+  touchNextHops(ids: ReadonlySet<number>): void {
+    const { paths, attributes } = this
+    for (let row = 1; row < paths.limit; row++) {
+      const set = paths.attributes[row] as number
+      if (set !== 0 && ids.has(attributes.nextHop[set] as number)) {
+        this.touch(paths.prefix[row] as number)
+      }
+    }
+  }
+
+  /** Decides up to `limit` dirty prefixes; returns whether some are left. */
+  settle(limit: number): boolean {
+    let left = limit
+    while (left-- > 0 && this.#dirty.length > 0) {
+      const prefix = this.#dirty.pop()
+      this.#dirtyMark[prefix] = 0
+      this.#decide(prefix)
+    }
+    this.flushRoutes()
+    if (this.#dirty.length > 0) return true
+    this.#dirty.clear()
+    return false
+  }
+
+  /**
+   * Gives back the numbers of prefixes that nobody has a path to any more, once no group refers to
+   * them. Returns whether none is left waiting.
+   */
+  reap(): boolean {
+    if (this.#zombies.length === 0) return true
+    for (const listener of this.listeners) if (listener.holdsPrefixes()) return false
+    for (let index = 0; index < this.#zombies.length; index++) {
+      const prefix = this.#zombies.rows[index] as number
+      // It may have come back to life, or be listed twice.
+      if (!this.prefixes.used(prefix) || this.head[prefix] !== 0) continue
+      if (this.#dirtyMark[prefix] === 1) continue
+      this.best[prefix] = 0
+      this.prefixes.remove(prefix)
+    }
+    this.#zombies.clear()
+    return true
+  }
+
+  /** Hands the kernel writer what has gathered. */
+  flushRoutes(): void {
+    const sets = this.#sets.takeFresh(
+      (id) => this.nextHops.text(id)[0] as string,
+      (peer) => this.peers.addressTexts[peer] ?? null,
+    )
+    if (this.#batch.count === 0) return
+    const changes = this.#batch.take(this.family, sets)
+    this.#onRoutes(changes)
+  }
+
+  /** Every installed prefix again, for a kernel writer that starts from nothing. */
+  replayRoutes(): void {
+    this.#nextHopSet.fill(0)
+    this.touchAll()
+  }
+
+  #decide(prefix: number): void {
+    const { decision } = this
+    decision.run(this.head[prefix] as number)
+    this.best[prefix] = decision.best
+    const before = this.#bestPeer[prefix] as number
+    if (before !== 0) (this.bests[before - 1] as number)--
+    const peer = decision.best === 0 ? 0 : (this.paths.peer[decision.best] as number) + 1
+    if (peer !== 0) (this.bests[peer - 1] as number)++
+    this.#bestPeer[prefix] = peer
+    this.#route(prefix)
+    for (const listener of this.listeners) listener.touch(prefix)
+    if (this.head[prefix] === 0) this.#zombies.push(prefix)
+  }
+
+  /** Compares the forwarding of a prefix with what the kernel writer was told. */
+  #route(prefix: number): void {
+    const { decision } = this
+    let set = 0
+    const learned = decision.best !== 0 && this.paths.peer[decision.best] !== localPeer
+    if (learned && this.#settings().installable(this, prefix)) set = this.#internSet()
+    const before = this.#nextHopSet[prefix] as number
+    if (set === before) return
+    this.#sets.retain(set)
+    if (before !== 0) this.#sets.release(before)
+    this.#nextHopSet[prefix] = set
+    if (this.#batch.count === routesPerBatchMax) this.flushRoutes()
+    this.#batch.add(this.prefixes, prefix, set)
+  }
+
+  #internSet(): number {
+    const { decision, paths, attributes } = this
+    const members = this.#members
+    let count = 0
+    for (let index = 0; index < decision.multipathCount; index++) {
+      const path = decision.multipath[index] as number
+      const nextHop = attributes.nextHop[paths.attributes[path] as number] as number
+      // Insertion sort by next hop: sets that differ only in order are one set.
+      let at = count
+      while (at > 0 && (members[at * 2 - 2] as number) > nextHop) {
+        members[at * 2] = members[at * 2 - 2] as number
+        members[at * 2 + 1] = members[at * 2 - 1] as number
+        at--
+      }
+      members[at * 2] = nextHop
+      members[at * 2 + 1] = paths.peer[path] as number
+      count++
+    }
+    return this.#sets.intern(members, count * 2)
+  }
+
+  #unlink(row: number): void {
+    const { paths } = this
+    const prefix = paths.prefix[row] as number
+    let before = this.head[prefix] as number
+    if (before === row) {
+      this.head[prefix] = paths.next[row] as number
+    } else {
+      while (paths.next[before] !== row) before = paths.next[before] as number
+      paths.next[before] = paths.next[row] as number
+    }
+    const set = paths.attributes[row] as number
+    const peer = paths.peer[row] as number
+    ;(this.received[peer] as number)--
+    if (paths.reason[row] === 0) (this.accepted[peer] as number)--
+    paths.remove(row)
+    this.attributes.release(set)
+    // Until it is decided anew, nobody may read the freed row as the best path.
+    if (this.best[prefix] === row) this.best[prefix] = 0
+    this.touch(prefix)
+  }
+
+  #grow(): void {
+    const rows = this.prefixes.capacity
+    this.head = growUint32(this.head, rows)
+    this.best = growUint32(this.best, rows)
+    this.#nextHopSet = growUint32(this.#nextHopSet, rows)
+    this.#dirtyMark = growUint8(this.#dirtyMark, rows)
+    this.#bestPeer = growUint16(this.#bestPeer, rows)
+  }
+
+  #growPeers(peer: number): void {
+    const rows = Math.max(this.received.length * 2, peer + 1)
+    this.received = growUint32(this.received, rows)
+    this.accepted = growUint32(this.accepted, rows)
+    this.bests = growUint32(this.bests, rows)
+  }
+}
+
+/** Rows gathered for the kernel writer, as packed numbers. */
+class RouteBatch {
+  count = 0
+  readonly #words: number
+  #addresses: Uint32Array<ArrayBuffer>
+  #lengths: Uint8Array<ArrayBuffer>
+  #sets: Uint32Array<ArrayBuffer>
+
+  constructor(words: number) {
+    this.#words = words
+    this.#addresses = new Uint32Array(routesPerBatchMax * words)
+    this.#lengths = new Uint8Array(routesPerBatchMax)
+    this.#sets = new Uint32Array(routesPerBatchMax)
+  }
+
+  add(prefixes: PrefixTable, prefix: number, set: number): void {
+    const at = prefix * this.#words
+    for (let word = 0; word < this.#words; word++) {
+      this.#addresses[this.count * this.#words + word] = prefixes.addresses[at + word] as number
+    }
+    this.#lengths[this.count] = prefixes.lengths[prefix] as number
+    this.#sets[this.count++] = set
+  }
+
+  take(family: FamilyName, sets: RouteChanges['sets']): RouteChanges {
+    const { count } = this
+    this.count = 0
+    return {
+      family,
+      count,
+      addresses: this.#addresses.slice(0, count * this.#words),
+      lengths: this.#lengths.slice(0, count),
+      nextHopSets: this.#sets.slice(0, count),
+      sets,
+    }
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * Paths as rows in typed columns: which prefix, from which peer, under which path id, with which
+ * attribute set, and whether it may be used. No object per path. Row 0 means "none"; the paths of a
+ * prefix form a list through `next`.
+ */
+import { growUint8, growUint16, growUint32, RowList } from './columns.ts'
+
+const initialRows = 1024
+
+/** Why a path may not be used; 0 may. The order is that of the texts in `ineligibleText`. */
+export const ineligible = {
+  none: 0,
+  asLoop: 1,
+  originatorLoop: 2,
+  clusterLoop: 3,
+  refused: 4,
+  martian: 5,
+  ownNextHop: 6,
+  noNextHop: 7,
+} as const
+
+export const ineligibleText: readonly string[] = [
+  '',
+  'AS loop: the own AS is in the AS path (numAllowedLocalASNumbers or asOverride would allow it)',
+  'reflection loop: ORIGINATOR_ID is this router',
+  'reflection loop: the own cluster id is in CLUSTER_LIST',
+  'refused by the import rules',
+  'martian prefix',
+  'the next hop is this router itself',
+  'no usable next hop in the UPDATE',
+]
+
+/** Bits of `flags`. */
+export const pathFlag = { stale: 1 } as const
+
+export class PathTable {
+  prefix = new Uint32Array(initialRows)
+  peer = new Uint16Array(initialRows)
+  pathId = new Uint32Array(initialRows)
+  attributes = new Uint32Array(initialRows)
+  reason = new Uint8Array(initialRows)
+  flags = new Uint8Array(initialRows)
+  next = new Uint32Array(initialRows)
+  /** One more than the highest row ever used: the bound for scans. Free rows have attributes 0. */
+  limit = 1
+  size = 0
+  readonly #free = new RowList()
+
+  add(prefix: number, peer: number, pathId: number): number {
+    const row = this.#free.length > 0 ? this.#free.pop() : this.limit++
+    if (row >= this.flags.length) this.#grow()
+    this.prefix[row] = prefix
+    this.peer[row] = peer
+    this.pathId[row] = pathId
+    this.flags[row] = 0
+    this.size++
+    return row
+  }
+
+  remove(row: number): void {
+    this.attributes[row] = 0
+    this.next[row] = 0
+    this.size--
+    this.#free.push(row)
+  }
+
+  #grow(): void {
+    const old = this.flags.length
+    // Doubling wastes up to half; large tables grow by a quarter.
+    const rows = old >= 1 << 20 ? old + (old >> 2) : old * 2
+    this.prefix = growUint32(this.prefix, rows)
+    this.peer = growUint16(this.peer, rows)
+    this.pathId = growUint32(this.pathId, rows)
+    this.attributes = growUint32(this.attributes, rows)
+    this.reason = growUint8(this.reason, rows)
+    this.flags = growUint8(this.flags, rows)
+    this.next = growUint32(this.next, rows)
+  }
+}

@@ -1,0 +1,170 @@
+/** Questions to a speaker's tables: pages of paths and the explanation of one prefix. Cold code. */
+import { type Engine, type EnginePeer, familyNames } from './engine.ts'
+import { covers, familyOf, type Prefix, parsePrefix } from './prefix.ts'
+import type { FamilyRib } from './rib/family-rib.ts'
+import { ineligible } from './rib/paths.ts'
+import type { PathView, PeerConfig, PrefixExplanation } from './types.ts'
+import { advertisementOf, lowestPrefixes, pathsOf, prefixText, sentAttributes } from './views.ts'
+
+interface Page {
+  readonly items: readonly PathView[]
+  readonly continue: string | null
+}
+
+export class SpeakerViews {
+  readonly #engine: Engine
+
+  constructor(engine: Engine) {
+    this.#engine = engine
+  }
+
+  explain(
+    prefix: string,
+    peers: readonly { readonly config: PeerConfig; readonly member: EnginePeer | null }[],
+  ): PrefixExplanation {
+    const parsed = parsePrefix(prefix)
+    const rib = this.#engine.rib(parsed.family)
+    const row = rib.prefixes.find(parsed.words, 0, parsed.length)
+    const known = row !== -1 && rib.head[row] !== 0
+    const paths = known ? this.#pathsOf(rib, row) : []
+    const runnerUp = paths.find((path) => path.eligible && !path.best)
+    return {
+      prefix,
+      paths,
+      best: paths.find((path) => path.best) ?? null,
+      decidedBy: runnerUp?.reason?.replace(/^lost by: /, '') ?? null,
+      advertisements: peers.map(({ config, member }) => {
+        const { name } = config
+        const group = member?.groups.get(parsed.family)
+        const reason =
+          member === null ? 'the session is not Established' : `${parsed.family} is not negotiated`
+        if (member === null || group === undefined) {
+          return { peer: name, advertised: false, reason, attributes: null }
+        }
+        if (!known) {
+          const none = 'the prefix is not in the table'
+          return { peer: name, advertised: false, reason: none, attributes: null }
+        }
+        return advertisementOf(name, member.number, group, rib, row)
+      }),
+    }
+  }
+
+  paths(query: {
+    readonly prefix: string | null
+    readonly match: 'exact' | 'longest' | 'covered'
+    readonly view: 'best' | 'all'
+    readonly limit: number
+    readonly after: string | null
+  }): Page {
+    const { prefix, match } = query
+    const within = prefix === null ? null : parsePrefix(prefix)
+    if (within !== null && match !== 'covered') return this.#single(within, match, query.view)
+    const wanted = (rib: FamilyRib, row: number): boolean =>
+      rib.head[row] !== 0 && (within === null || inside(within, rib, row))
+    const families = familyNames.filter((each) => within === null || each === within.family)
+    return this.#pages(families, query.limit, query.after, wanted, (rib, row) => {
+      const paths = this.#pathsOf(rib, row)
+      return query.view === 'all' ? paths : paths.filter((path) => path.best || path.multipath)
+    })
+  }
+
+  peerPaths(
+    member: EnginePeer,
+    view: 'received' | 'accepted' | 'advertised',
+    limit: number,
+    after: string | null,
+  ): Page {
+    const families = [...member.groups.keys()]
+    if (view === 'advertised') return this.#advertised(member, limit, after)
+    const { number } = member
+    const wanted = (rib: FamilyRib, row: number): boolean => {
+      const { paths } = rib
+      for (let path = rib.head[row] as number; path !== 0; path = paths.next[path] as number) {
+        if (paths.peer[path] !== number) continue
+        if (view === 'received' || paths.reason[path] === ineligible.none) return true
+      }
+      return false
+    }
+    return this.#pages(families, limit, after, wanted, (rib, row) =>
+      this.#pathsOf(rib, row).filter((path) => path.peer === member.name),
+    )
+  }
+
+  #advertised(member: EnginePeer, limit: number, after: string | null): Page {
+    const { number, groups } = member
+    const groupOf = (rib: FamilyRib) => groups.get(rib.family)
+    const wanted = (rib: FamilyRib, row: number): boolean => {
+      const group = groupOf(rib)
+      return group !== undefined && group.outSet[row] !== 0 && group.outSource[row] !== number
+    }
+    return this.#pages([...groups.keys()], limit, after, wanted, (rib, row) => {
+      const group = groupOf(rib)
+      if (group === undefined) return []
+      const set = group.outSet[row] as number
+      const source = group.outSource[row] as number
+      const attributes = sentAttributes(group.profile, rib, set, source)
+      const best = this.#pathsOf(rib, row)[0]
+      if (best === undefined) return []
+      return [{ ...best, nextHops: [attributes.nextHop as string], attributes }]
+    })
+  }
+
+  #single(within: Prefix, match: 'exact' | 'longest', view: 'best' | 'all'): Page {
+    const rib = this.#engine.rib(within.family)
+    const row =
+      match === 'exact'
+        ? rib.prefixes.find(within.words, 0, within.length)
+        : rib.prefixes.longest(within.words, 0, within.length, (each) => rib.head[each] !== 0)
+    if (row === -1 || rib.head[row] === 0) return { items: [], continue: null }
+    const paths = this.#pathsOf(rib, row)
+    const items = view === 'all' ? paths : paths.filter((path) => path.best || path.multipath)
+    return { items, continue: null }
+  }
+
+  /** Pages over families in their order; the token is the last prefix of the page. */
+  #pages(
+    families: readonly FamilyRib['family'][],
+    limit: number,
+    after: string | null,
+    wanted: (rib: FamilyRib, row: number) => boolean,
+    view: (rib: FamilyRib, row: number) => readonly PathView[],
+  ): Page {
+    const items: PathView[] = []
+    const resumeIn = after === null ? null : familyOf(after)
+    let last: string | null = null
+    let left = limit
+    for (const family of familyNames) {
+      if (!families.includes(family)) continue
+      if (resumeIn === 'ipv6-unicast' && family === 'ipv4-unicast') continue
+      const rib = this.#engine.rib(family)
+      const from = resumeIn === family ? after : null
+      const rows = lowestPrefixes(rib, from, left + 1, (row) => wanted(rib, row))
+      for (const row of rows) {
+        if (left === 0) return { items, continue: last }
+        items.push(...view(rib, row))
+        last = prefixText(rib, row)
+        left--
+      }
+    }
+    return { items, continue: null }
+  }
+
+  #pathsOf(rib: FamilyRib, row: number): PathView[] {
+    return pathsOf(rib, row, (of, prefix) =>
+      this.#engine.intake.refusedBy(
+        of.family,
+        of.prefixes.addresses,
+        prefix * of.prefixes.words,
+        of.prefixes.lengths[prefix] as number,
+      ),
+    )
+  }
+}
+
+function inside(outer: Prefix, rib: FamilyRib, row: number): boolean {
+  const { addresses, lengths, words } = rib.prefixes
+  const at = row * words
+  const length = lengths[row] as number
+  return covers(outer, { family: rib.family, words: addresses.slice(at, at + words), length })
+}

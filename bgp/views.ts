@@ -1,0 +1,192 @@
+/**
+ * What the RIB looks like to people: paths, pages of prefixes, explanations. Cold code: it makes
+ * objects and text on demand and never runs on the way of an UPDATE.
+ */
+import { formatAddress, formatPrefix, type Prefix, parsePrefix } from './prefix.ts'
+import { attributeMark } from './rib/attribute-store.ts'
+import { eligible } from './rib/decide.ts'
+import {
+  type ExportProfile,
+  exportAttributes,
+  exportNextHop,
+  judge,
+  verdict,
+  verdictText,
+} from './rib/export.ts'
+import type { FamilyRib } from './rib/family-rib.ts'
+import { ineligibleText, pathFlag } from './rib/paths.ts'
+import { localPeer } from './rib/peers.ts'
+import type { UpdateGroup } from './rib/update-group.ts'
+import type { AdvertisementView, AttributesView, PathView } from './types.ts'
+import { viewAttributes } from './wire/attribute.ts'
+import { Writer } from './wire/bytes.ts'
+
+/** Bytes of one attribute set as sent; larger than any message can carry. */
+const attributeBytesMax = 65_535
+
+export function prefixText(rib: FamilyRib, prefix: number): string {
+  const { addresses, lengths, words } = rib.prefixes
+  return formatPrefix(rib.family, addresses, prefix * words, lengths[prefix] as number)
+}
+
+/** All paths of a prefix: the best first, the others in no particular order. */
+export function pathsOf(
+  rib: FamilyRib,
+  prefix: number,
+  refusedBy: (rib: FamilyRib, prefix: number) => string | null,
+): PathView[] {
+  const head = rib.head[prefix] as number
+  const { decision, paths } = rib
+  decision.run(head)
+  const { best } = decision
+  const multipath = new Set(decision.multipath.subarray(0, decision.multipathCount))
+  const lost = decision.explain(head)
+  const views: PathView[] = []
+  for (let path = head; path !== 0; path = paths.next[path] as number) {
+    const rule = lost.get(path)
+    const view = pathView(rib, path, {
+      best: path === best,
+      multipath: multipath.has(path) && path !== best,
+      lostBy: rule === undefined ? null : `lost by: ${rule.name} (${rule.rfc})`,
+      refused: () => refusedBy(rib, prefix),
+    })
+    if (path === best) views.unshift(view)
+    else views.push(view)
+  }
+  return views
+}
+
+export function pathView(
+  rib: FamilyRib,
+  path: number,
+  standing: {
+    readonly best: boolean
+    readonly multipath: boolean
+    readonly lostBy: string | null
+    readonly refused: () => string | null
+  },
+): PathView {
+  const { paths, attributes, nextHops, peers } = rib
+  const set = paths.attributes[path] as number
+  const peer = paths.peer[path] as number
+  const nextHop = attributes.nextHop[set] as number
+  const usable = eligible(
+    { paths, attributes, nextHops, peers, localPreference: 0, maxPaths: 0, asPathRelax: false },
+    path,
+  )
+  const reachable = nextHops.reachable(nextHop)
+  const texts = nextHops.text(nextHop)
+  return {
+    prefix: prefixText(rib, paths.prefix[path] as number),
+    peer: peers.names[peer] as string,
+    peerAddress: peers.addressTexts[peer] ?? null,
+    pathId: paths.pathId[path] as number,
+    nextHops: texts,
+    nextHopReachable: reachable,
+    igpMetric: nextHops.metric(nextHop),
+    best: standing.best,
+    multipath: standing.multipath,
+    stale: ((paths.flags[path] as number) & pathFlag.stale) !== 0,
+    eligible: usable,
+    reason: usable ? standing.lostBy : reasonOf(rib, path, texts[0], standing.refused),
+    attributes: attributesView(rib, set),
+  }
+}
+
+function reasonOf(
+  rib: FamilyRib,
+  path: number,
+  nextHop: string | undefined,
+  refused: () => string | null,
+): string {
+  const reason = rib.paths.reason[path] as number
+  if (reason === 0) return `next hop ${nextHop ?? ''} is unreachable`
+  const detail = refused()
+  const text = ineligibleText[reason] as string
+  return detail === null ? text : `${text}: ${detail}`
+}
+
+/** The attributes as received, LOCAL_PREF filled in where the set carries none. */
+function attributesView(rib: FamilyRib, set: number): AttributesView {
+  const { attributes } = rib
+  const start = attributes.offset[set] as number
+  const view = viewAttributes(attributes.heap, start, start + (attributes.length[set] as number))
+  if ((attributes.marks[set] as number) & attributeMark.hasLocalPref) return view
+  return { ...view, localPref: rib.defaultLocalPreference }
+}
+
+/** The attributes of an announced set as this profile's peers see them. */
+export function sentAttributes(
+  profile: ExportProfile,
+  rib: FamilyRib,
+  set: number,
+  source: number,
+): AttributesView {
+  const writer = new Writer(attributeBytesMax)
+  const nextHop = new Uint8Array(32)
+  const octets = exportNextHop(profile, rib, set, source === localPeer, nextHop)
+  exportAttributes(profile, rib, set, source, null, writer)
+  const view = viewAttributes(writer.buffer, 0, writer.position)
+  return { ...view, nextHop: formatAddress(nextHop, 0, octets === 4 ? 4 : 16) }
+}
+
+/** Whether and why (not) a prefix is announced to a member of this group. */
+export function advertisementOf(
+  name: string,
+  member: number,
+  group: UpdateGroup,
+  rib: FamilyRib,
+  prefix: number,
+): AdvertisementView {
+  const set = group.outSet[prefix] ?? 0
+  const source = group.outSource[prefix] ?? 0
+  if (set !== 0 && source === member) {
+    const reason = 'the best path came from this peer: it is never sent back'
+    return { peer: name, advertised: false, reason, attributes: null }
+  }
+  if (set !== 0) {
+    const from =
+      source === localPeer ? 'own announcement' : `learned from ${rib.peers.names[source]}`
+    const attributes = sentAttributes(group.profile, rib, set, source)
+    return { peer: name, advertised: true, reason: from, attributes }
+  }
+  const outcome = judge(group.profile, rib, rib.best[prefix] as number)
+  const reason =
+    outcome === verdict.send ? 'about to be announced' : (verdictText[outcome] as string)
+  return { peer: name, advertised: false, reason, attributes: null }
+}
+
+/**
+ * Rows of the `count` lowest prefixes (in address order) after `after` for which `wanted` holds.
+ * One pass over the table with a bounded sorted list; nothing is kept between pages, so a page is
+ * right whatever changed since the last one.
+ */
+export function lowestPrefixes(
+  rib: FamilyRib,
+  after: string | null,
+  count: number,
+  wanted: (prefix: number) => boolean,
+): number[] {
+  const { prefixes } = rib
+  const lower = after === null ? null : parsePrefix(after)
+  const rows: number[] = []
+  for (let row = 0; row < prefixes.limit; row++) {
+    if (!prefixes.used(row) || (lower !== null && !isAfter(rib, row, lower))) continue
+    if (rows.length === count && prefixes.compare(row, rows[count - 1] as number) >= 0) continue
+    if (!wanted(row)) continue
+    let at = rows.length
+    while (at > 0 && prefixes.compare(row, rows[at - 1] as number) < 0) at--
+    rows.splice(at, 0, row)
+    if (rows.length > count) rows.pop()
+  }
+  return rows
+}
+
+function isAfter(rib: FamilyRib, row: number, than: Prefix): boolean {
+  const { addresses, lengths, words } = rib.prefixes
+  for (let word = 0; word < words; word++) {
+    const difference = (addresses[row * words + word] as number) - (than.words[word] as number)
+    if (difference !== 0) return difference > 0
+  }
+  return (lengths[row] as number) > than.length
+}
