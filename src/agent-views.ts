@@ -1,0 +1,208 @@
+/** The agent's answers to the API: every view of api/views.ts, made from the living parts. */
+import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
+import type {
+  AgentViews,
+  ConditionView,
+  EventView,
+  ExplainView,
+  NodeView,
+  OrderResult,
+  Page,
+  RouteQuery,
+} from '../api/views.ts'
+import type { PathView, PeerView } from '../bgp/types.ts'
+import type { FibDifference, FibRouteView, FibStatus } from '../fib/types.ts'
+import type { Agent } from './agent.ts'
+import type { ConfigProblem } from './config/problem.ts'
+import { explainInWords } from './explain.ts'
+import type { Problem } from './intent/types.ts'
+import { createMetrics, type Metrics } from './metrics.ts'
+import { version } from './version.ts'
+
+/** The loop's delay is looked at over windows of this length. */
+const loopWindowMs = 60_000
+const loopResolutionMs = 10
+
+export class AgentAnswers implements AgentViews {
+  readonly #agent: Agent
+  readonly #metrics: Metrics
+  readonly #loop: IntervalHistogram
+  readonly #window: NodeJS.Timeout
+  #loopDelay = { p50: 0, p99: 0, max: 0 }
+
+  constructor(agent: Agent) {
+    this.#agent = agent
+    this.#metrics = createMetrics(agent, () => this.#delay())
+    this.#loop = monitorEventLoopDelay({ resolution: loopResolutionMs })
+    this.#loop.enable()
+    this.#window = setInterval(() => {
+      this.#loopDelay = readDelay(this.#loop)
+      this.#loop.reset()
+    }, loopWindowMs)
+    this.#window.unref()
+  }
+
+  close(): void {
+    clearInterval(this.#window)
+    this.#loop.disable()
+  }
+
+  async node(): Promise<NodeView> {
+    const agent = this.#agent
+    const { intent, speaker } = agent
+    const counts = speaker.counts()
+    const ready = agent.ready()
+    const wanted = intent?.peers.filter((peer) => peer.range === null).length ?? 0
+    return {
+      name: agent.node,
+      version,
+      asn: intent?.node?.asn ?? 0,
+      routerId: intent?.node?.routerId ?? '0.0.0.0',
+      clusterId: intent?.node?.clusterId ?? null,
+      addresses: intent?.node?.addresses ?? [],
+      podCidrs: intent?.node?.podCidrs ?? [],
+      startedAt: agent.startedAt,
+      healthy: agent.healthy().ok,
+      ready: ready.ok,
+      readyReason: ready.reason,
+      peers: { wanted: Math.max(wanted, counts.peers), established: counts.established },
+      routes: {
+        'ipv4-unicast': routeCounts(counts, 'ipv4-unicast'),
+        'ipv6-unicast': routeCounts(counts, 'ipv6-unicast'),
+      },
+      fib: await agent.fib.status(),
+      announcements: intent?.announcements ?? [],
+      conditions: agent.problems.map(conditionOf),
+      loopDelay: this.#delay(),
+    }
+  }
+
+  peers(): readonly PeerView[] {
+    return this.#agent.speaker.peers().sort((a, b) => (a.name < b.name ? -1 : 1))
+  }
+
+  peer(name: string): PeerView | null {
+    return this.#agent.speaker.peer(name)
+  }
+
+  peerRoutes(
+    name: string,
+    view: 'received' | 'accepted' | 'advertised',
+    limit: number,
+    after: string | null,
+  ): Page<PathView> {
+    return this.#agent.speaker.peerPaths(name, view, limit, after)
+  }
+
+  routes(query: RouteQuery): Page<PathView> {
+    return this.#agent.speaker.paths({ ...query, after: query.continue })
+  }
+
+  async explain(prefix: string, peer: string | null): Promise<ExplainView> {
+    const { speaker, fib } = this.#agent
+    let bgp = speaker.explain(prefix)
+    let matched: ExplainView['matched'] = bgp.paths.length > 0 ? 'exact' : 'none'
+    if (matched === 'none') {
+      const query = { prefix, match: 'longest', view: 'best', limit: 1, after: null } as const
+      const [longest] = speaker.paths(query).items
+      if (longest !== undefined) {
+        bgp = speaker.explain(longest.prefix)
+        matched = 'longest'
+      }
+    }
+    if (peer !== null) {
+      bgp = { ...bgp, advertisements: bgp.advertisements.filter((each) => each.peer === peer) }
+    }
+    const lookup = await fib.lookup(bgp.prefix)
+    return { prefix, matched, bgp, fib: lookup, words: explainInWords(prefix, bgp, lookup, peer) }
+  }
+
+  async fib(limit: number, after: string | null): Promise<Page<FibRouteView>> {
+    const items = await this.#agent.fib.routes({ after, limit: limit + 1 })
+    const page = items.slice(0, limit)
+    return { items: page, continue: items.length > limit ? (page.at(-1)?.prefix ?? null) : null }
+  }
+
+  fibStatus(): Promise<FibStatus> {
+    return this.#agent.fib.status()
+  }
+
+  fibDifference(): Promise<readonly FibDifference[]> {
+    return this.#agent.fib.difference()
+  }
+
+  events(afterId: number, limit: number): readonly EventView[] {
+    return this.#agent.events.after(afterId, limit)
+  }
+
+  subscribe(listener: (event: EventView) => void): () => void {
+    return this.#agent.events.subscribe(listener)
+  }
+
+  healthy(): { ok: boolean; reason: string | null } {
+    return this.#agent.healthy()
+  }
+
+  ready(): { ok: boolean; reason: string | null } {
+    return this.#agent.ready()
+  }
+
+  metrics(): Promise<{ contentType: string; body: string }> {
+    return this.#metrics.read()
+  }
+
+  reset(peer: string): OrderResult {
+    const done = this.#agent.speaker.reset(peer)
+    return { accepted: done, message: done ? `session ${peer} is being reset` : `no peer ${peer}` }
+  }
+
+  refresh(peer: string): OrderResult {
+    const asked = this.#agent.speaker.requestRefresh(peer)
+    const message = asked
+      ? `asked ${peer} for all its routes again`
+      : `${peer} can't be asked: the session is down or the peer does not support route refresh`
+    return { accepted: asked, message }
+  }
+
+  shutdown(peer: string): OrderResult {
+    const done = this.#agent.speaker.shutdown(peer)
+    return { accepted: done, message: done ? `session ${peer} is shut down` : `no peer ${peer}` }
+  }
+
+  enable(peer: string): OrderResult {
+    const done = this.#agent.speaker.enable(peer)
+    return { accepted: done, message: done ? `session ${peer} is enabled` : `no peer ${peer}` }
+  }
+
+  /** The last whole window, or what there is of the first one. */
+  #delay(): { p50: number; p99: number; max: number } {
+    return this.#loopDelay.max === 0 ? readDelay(this.#loop) : this.#loopDelay
+  }
+}
+
+function readDelay(loop: IntervalHistogram): { p50: number; p99: number; max: number } {
+  // The histogram counts the resolution itself as delay.
+  const ms = (nanoseconds: number): number =>
+    Number.isFinite(nanoseconds) ? Math.max(0, nanoseconds / 1e6 - loopResolutionMs) : 0
+  if (loop.count === 0) return { p50: 0, p99: 0, max: 0 }
+  return { p50: ms(loop.percentile(50)), p99: ms(loop.percentile(99)), max: ms(loop.max) }
+}
+
+function routeCounts(
+  counts: ReturnType<Agent['speaker']['counts']>,
+  family: 'ipv4-unicast' | 'ipv6-unicast',
+): { prefixes: number; paths: number } {
+  return { prefixes: counts.prefixes[family], paths: counts.paths[family] }
+}
+
+function conditionOf(problem: Problem | ConfigProblem): ConditionView {
+  const place = 'file' in problem ? `${problem.file}:${problem.line} ` : ''
+  const field = 'field' in problem && problem.field !== '' ? `${problem.field}: ` : ''
+  return {
+    reason: problem.reason,
+    severity: problem.severity,
+    subject: `${place}${problem.subject}`,
+    message: `${field}${problem.message}`,
+    remedy: problem.remedy,
+  }
+}

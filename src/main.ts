@@ -1,0 +1,20 @@
+#!/usr/bin/env node
+/** The entry of the command: everything that is a program of its own is loaded when it is asked for. */
+import { runProgram } from './cli/commands.ts'
+import { processTerminal } from './cli/terminal.ts'
+import { version } from './version.ts'
+
+const terminal = processTerminal()
+
+process.exitCode = await runProgram(
+  process.argv.slice(2),
+  {
+    version,
+    run: async (options) => (await import('./run.ts')).run(options),
+    lab: async (options) => (await import('./lab/lab.ts')).runLab(options),
+    check: async (directory, options) =>
+      (await import('./cli/check.ts')).runCheck(directory, options, terminal),
+    plan: async (options) => (await import('./cli/plan.ts')).runPlan(options, terminal),
+  },
+  terminal,
+)
