@@ -11,6 +11,7 @@ import { covers, parseAddress, parseIpv4, parsePrefix } from './prefix.ts'
 import { AttributeStore } from './rib/attribute-store.ts'
 import { type ExportProfile, profileKey } from './rib/export.ts'
 import { FamilyRib, prefixesPerTurnMax, type RibSettings } from './rib/family-rib.ts'
+import { NextHopSets } from './rib/next-hop-sets.ts'
 import { NextHops } from './rib/next-hops.ts'
 import { ineligible } from './rib/paths.ts'
 import { localPeer, PeerTable } from './rib/peers.ts'
@@ -57,6 +58,7 @@ export class Engine {
   readonly attributes: AttributeStore
   readonly nextHops: NextHops
   readonly peers = new PeerTable()
+  readonly nextHopSets = new NextHopSets()
   readonly intake: Intake
   readonly #groups = new Map<string, UpdateGroup>()
   readonly #ports: EnginePorts

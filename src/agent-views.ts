@@ -183,7 +183,7 @@ export class AgentAnswers implements AgentViews {
 function readDelay(loop: IntervalHistogram): { p50: number; p99: number; max: number } {
   // The histogram counts the resolution itself as delay.
   const ms = (nanoseconds: number): number =>
-    Number.isFinite(nanoseconds) ? Math.max(0, nanoseconds / 1e6 - loopResolutionMs) : 0
+    Math.round(Math.max(0, nanoseconds / 1e6 - loopResolutionMs) * 100) / 100
   if (loop.count === 0) return { p50: 0, p99: 0, max: 0 }
   return { p50: ms(loop.percentile(50)), p99: ms(loop.percentile(99)), max: ms(loop.max) }
 }

@@ -2,7 +2,7 @@
  * `routelet run`: builds the agent of a node from the command line, opens the API, and ends on a
  * signal. Whatever prevents a start is one clear line and exit code 2.
  */
-import { chmod, mkdir, unlink } from 'node:fs/promises'
+import { mkdir, unlink } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -98,9 +98,13 @@ async function listen(api: ReturnType<typeof buildApi>, endpoint: Endpoint): Pro
   }
   await mkdir(dirname(endpoint.path), { recursive: true })
   await removeStaleSocket(endpoint.path)
-  await api.listen({ path: endpoint.path })
-  // Whoever may open the socket may give orders.
-  await chmod(endpoint.path, 0o600)
+  // Whoever may open the socket may give orders, so it is born closed to others.
+  const mask = process.umask(0o177)
+  try {
+    await api.listen({ path: endpoint.path })
+  } finally {
+    process.umask(mask)
+  }
 }
 
 /** A socket nobody listens on is left from a crash; one that answers belongs to a running agent. */

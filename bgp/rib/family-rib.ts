@@ -7,7 +7,7 @@ import type { FamilyName, RouteChanges } from '../types.ts'
 import type { AttributeStore } from './attribute-store.ts'
 import { growUint8, growUint16, growUint32, RowList } from './columns.ts'
 import { Decision, type DecisionTables } from './decide.ts'
-import { NextHopSets } from './next-hop-sets.ts'
+import type { NextHopSets } from './next-hop-sets.ts'
 import type { NextHops } from './next-hops.ts'
 import { PathTable, pathFlag } from './paths.ts'
 import { localPeer, type PeerTable } from './peers.ts'
@@ -30,6 +30,8 @@ export interface RibShared {
   readonly attributes: AttributeStore
   readonly nextHops: NextHops
   readonly peers: PeerTable
+  /** Shared, so that an id means the same whatever the family. */
+  readonly nextHopSets: NextHopSets
 }
 
 /** An update group as the RIB sees it. */
@@ -59,7 +61,7 @@ export class FamilyRib {
   readonly listeners = new Set<RibListener>()
   readonly #tables: DecisionTables
   readonly #settings: () => RibSettings
-  readonly #sets = new NextHopSets()
+  readonly #sets: NextHopSets
   readonly #onRoutes: (changes: RouteChanges) => void
   /** Next hop set of each prefix as last told to the kernel writer. */
   #nextHopSet = new Uint32Array(256)
@@ -83,6 +85,7 @@ export class FamilyRib {
     this.attributes = shared.attributes
     this.nextHops = shared.nextHops
     this.peers = shared.peers
+    this.#sets = shared.nextHopSets
     this.#settings = settings
     const initial = settings()
     this.#tables = {
@@ -266,11 +269,11 @@ export class FamilyRib {
 
   /** Hands the kernel writer what has gathered. */
   flushRoutes(): void {
+    if (this.#batch.count === 0) return
     const sets = this.#sets.takeFresh(
       (id) => this.nextHops.text(id)[0] as string,
       (peer) => this.peers.addressTexts[peer] ?? null,
     )
-    if (this.#batch.count === 0) return
     const changes = this.#batch.take(this.family, sets)
     this.#onRoutes(changes)
   }

@@ -1,0 +1,90 @@
+/**
+ * The shapes of what a request may carry. Unknown parameters are refused: a mistyped `prefx=` that
+ * is ignored would answer another question than the one asked.
+ */
+import { Type } from 'typebox'
+
+/** Longest peer name: a BGPPeer's name (253) with the node's or address and the family behind it. */
+export const PEER_NAME_LENGTH_MAX = 600
+/** Items of one page. */
+export const PAGE_MAX = 1000
+const PAGE_DEFAULT = 100
+const TOKEN_LENGTH_MAX = 128
+const PREFIX_LENGTH_MAX = 256
+
+const strict = { additionalProperties: false } as const
+
+const limit = () =>
+  Type.Integer({
+    minimum: 1,
+    maximum: PAGE_MAX,
+    default: PAGE_DEFAULT,
+    description: 'Items at most in this page',
+  })
+const continueToken = () =>
+  Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: TOKEN_LENGTH_MAX,
+      pattern: '^[!-~]+$',
+      description: 'Where to read on: the `continue` of the page before',
+    }),
+  )
+const prefix = () =>
+  Type.String({ minLength: 1, maxLength: PREFIX_LENGTH_MAX, description: 'Prefix or address' })
+const peerName = () => Type.String({ minLength: 1, maxLength: PEER_NAME_LENGTH_MAX })
+
+export const noQuery = Type.Object({}, strict)
+
+export const peerParams = Type.Object({ name: peerName() }, strict)
+
+export const pageQuery = Type.Object({ limit: limit(), continue: continueToken() }, strict)
+
+export const peerRoutesQuery = Type.Object(
+  {
+    view: Type.Union(
+      [Type.Literal('received'), Type.Literal('accepted'), Type.Literal('advertised')],
+      { default: 'received', description: 'Before or after import rules, or as sent' },
+    ),
+    limit: limit(),
+    continue: continueToken(),
+  },
+  strict,
+)
+
+export const routesQuery = Type.Object(
+  {
+    prefix: Type.Optional(prefix()),
+    match: Type.Optional(
+      Type.Union([Type.Literal('exact'), Type.Literal('longest'), Type.Literal('covered')], {
+        description: 'Default: `longest` for an address, `exact` for a prefix',
+      }),
+    ),
+    view: Type.Union([Type.Literal('best'), Type.Literal('all')], {
+      default: 'best',
+      description: 'The best path of each prefix, or every path',
+    }),
+    limit: limit(),
+    continue: continueToken(),
+  },
+  strict,
+)
+
+export const explainQuery = Type.Object(
+  { prefix: prefix(), peer: Type.Optional(peerName()) },
+  strict,
+)
+
+export const eventsQuery = Type.Object(
+  {
+    after: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: Number.MAX_SAFE_INTEGER,
+        description: 'Only events with a greater id; `Last-Event-ID` wins over it',
+      }),
+    ),
+    limit: limit(),
+  },
+  strict,
+)

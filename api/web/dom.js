@@ -1,0 +1,78 @@
+/**
+ * Building elements. Everything is set as text or attribute, never as markup: names and messages on
+ * this page come from other machines.
+ */
+
+/** `element('p', { class: 'bad' }, 'text', child)`; null children are left out. */
+export function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag)
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith('on')) made.addEventListener(name.slice(2), value)
+    else if (value !== null && value !== false) made.setAttribute(name, value)
+  }
+  made.append(...children.filter((child) => child !== null))
+  return made
+}
+
+export function byId(id) {
+  return document.getElementById(id)
+}
+
+/**
+ * Puts new children in place of the old. A view that looks the same is left alone, so that a
+ * refresh neither moves the focus nor interrupts a screen reader.
+ */
+export function replace(target, ...children) {
+  const next = element('div', {}, ...children)
+  if (next.innerHTML === target.innerHTML) return
+  const focused = target.contains(document.activeElement) ? document.activeElement.id : ''
+  target.replaceChildren(...next.childNodes)
+  if (focused !== '') byId(focused)?.focus()
+}
+
+/**
+ * A table whose cells know their column's title, which is what a phone shows.
+ * @param columns `{ title, value(row), number?, tone?(row) }`; a value is text, number, null or element.
+ */
+export function table(caption, columns, rows) {
+  const used = columns.filter(({ value }) => rows.some((row) => !isEmpty(value(row))))
+  const head = used.map(({ title, number }) =>
+    element('th', { scope: 'col', class: number ? 'number' : null }, title),
+  )
+  const body = rows.map((row) =>
+    element(
+      'tr',
+      {},
+      ...used.map(({ title, value, number, tone }) =>
+        element(
+          'td',
+          {
+            'data-label': title,
+            class: [number && 'number', tone?.(row)].filter(Boolean).join(' '),
+          },
+          content(value(row)),
+        ),
+      ),
+    ),
+  )
+  return element(
+    'div',
+    { class: 'scroll' },
+    element(
+      'table',
+      {},
+      element('caption', { class: 'hidden' }, caption),
+      element('thead', {}, element('tr', {}, ...head)),
+      element('tbody', {}, ...body),
+    ),
+  )
+}
+
+function isEmpty(value) {
+  return value === null || value === ''
+}
+
+function content(value) {
+  if (isEmpty(value)) return null
+  return value instanceof Node ? value : String(value)
+}

@@ -1,0 +1,48 @@
+/**
+ * Which of two connections with one peer survives (RFC 4271 §6.8, RFC 6286 §2.3). Pure: the driver
+ * asks when an OPEN has been received on a connection, and acts on the verdict.
+ *
+ * Rules, in this order. An Established session wins. Otherwise the connection that was started by
+ * the speaker with the higher BGP identifier wins, or with the higher AS where identifiers are
+ * equal. The loser is only closed once the winner's OPEN has been seen: until then the verdict is to
+ * wait, and no KEEPALIVE leaves on the connection that waits. So the peer cannot establish a session
+ * on the one connection while we give it up for the other, which is how both ends come to close
+ * each other's session for ever.
+ */
+
+export interface Contender {
+  readonly state: 'none' | 'OpenSent' | 'OpenConfirm' | 'Established'
+  /** A valid OPEN was received on it. */
+  readonly openSeen: boolean
+}
+
+export interface Identity {
+  readonly routerId: number
+  readonly asn: number
+}
+
+/**
+ * - `proceed`: this connection goes on and the other is closed, if there is one.
+ * - `yield`: this connection is closed.
+ * - `wait`: this connection pauses until the other's OPEN arrives or the other is gone.
+ */
+export type Verdict = 'proceed' | 'yield' | 'wait'
+
+/** Judges the connection on which an OPEN was just received against the peer's other one. */
+export function resolveCollision(
+  direction: 'outgoing' | 'incoming',
+  other: Contender,
+  local: Identity,
+  remote: Identity,
+): Verdict {
+  if (other.state === 'none') return 'proceed'
+  if (other.state === 'Established') return 'yield'
+  const preferred = dominates(local, remote) ? 'outgoing' : 'incoming'
+  if (preferred === direction) return 'proceed'
+  return other.openSeen ? 'yield' : 'wait'
+}
+
+function dominates(local: Identity, remote: Identity): boolean {
+  if (local.routerId !== remote.routerId) return local.routerId > remote.routerId
+  return local.asn > remote.asn
+}

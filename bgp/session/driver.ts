@@ -1,0 +1,349 @@
+/**
+ * Drives the two lanes of one peer, and decides what concerns both: which connection survives a
+ * collision (RFC 4271 §6.8), when to try again, and when to let the peer in.
+ *
+ * Pacing: a connection that fails is dialled again after a growing pause, and the peer may connect
+ * meanwhile. After an error (a broken protocol, silence, a NOTIFICATION other than Cease) the peer
+ * stays Idle for the pause and is not even let in, because an error tends to repeat itself. The
+ * pauses only become short again when a session has lasted for minutes.
+ */
+
+import type { Clock, Connection, Incoming, PeerConfig, SessionState, Transport } from '../types.ts'
+import type { Negotiated } from '../wire/context.ts'
+import type { RefreshSubtype } from '../wire/message.ts'
+import {
+  encodeNotification,
+  encodeShutdownText,
+  type Fault,
+  NotificationError,
+} from '../wire/notification.ts'
+import type { Open } from '../wire/open.ts'
+import { Channel, type ChannelEvents } from './channel.ts'
+import { resolveCollision } from './collision.ts'
+import type { Failure } from './fsm.ts'
+import { Lane, type LaneOwner } from './lane.ts'
+import { localOpen } from './negotiate.ts'
+import { noAnswer } from './reason.ts'
+import type { SessionRecord } from './record.ts'
+import { blockedReason, ttlOptions } from './settings.ts'
+import { backOffSeconds, stableSeconds, Timers } from './timers.ts'
+
+/** How long the verdict on a collision may wait for the other connection's OPEN. */
+const verdictSeconds = 5
+
+/** Pause after a reset by the administrator. */
+const resetPauseSeconds = 1
+
+/** Connections that still carry a farewell; more than these are cut short. */
+const closingMax = 4
+
+export interface DriverPorts {
+  readonly clock: Clock
+  readonly transport: Transport
+  /** 0 to 1, for jitter. */
+  readonly random: () => number
+  readonly identity: () => { readonly routerId: number }
+}
+
+/** What the session tells further up; `up` and `down` alternate. */
+export interface DriverEvents {
+  up(negotiated: Negotiated): void
+  down(reason: string): void
+  update(bytes: Uint8Array, view: DataView, start: number, end: number): void
+  refresh(family: Negotiated['families'][number], subtype: RefreshSubtype): void
+  drained(): void
+}
+
+export class Driver implements LaneOwner {
+  readonly clock: Clock
+  readonly random: () => number
+  readonly record: SessionRecord
+  /** Settings in force; whoever changes them settles afterwards. */
+  config: PeerConfig
+  readonly #ports: DriverPorts
+  readonly #events: DriverEvents
+  readonly #outgoing: Lane
+  readonly #incoming: Lane
+  readonly #timers: Timers<'idleHold' | 'verdict'>
+  readonly #closing = new Set<Channel>()
+  #started = false
+  /** An error was met: nothing is dialled or let in until the pause is over. */
+  #refusing = false
+  #connectFailures = 0
+  #sessionFailures = 0
+  /** `clock.now()` when the session was established. */
+  #establishedAt = 0
+  /** Transitions under way; what lies between the lanes is settled after the outermost. */
+  #depth = 0
+  #shownState: SessionState = 'Idle'
+  /** Called when the last farewell has left. */
+  readonly #onQuiet: (() => void)[] = []
+
+  constructor(config: PeerConfig, ports: DriverPorts, record: SessionRecord, events: DriverEvents) {
+    this.config = config
+    this.record = record
+    this.clock = ports.clock
+    this.random = ports.random
+    this.#ports = ports
+    this.#events = events
+    this.#outgoing = new Lane('outgoing', this)
+    this.#incoming = new Lane('incoming', this)
+    this.#timers = new Timers(ports.clock, ports.random, (name) => this.#expired(name))
+  }
+
+  /** The lane that got further: its state is the peer's. */
+  get foremost(): Lane {
+    return this.#outgoing.rank >= this.#incoming.rank ? this.#outgoing : this.#incoming
+  }
+
+  get retrySeconds(): number {
+    return backOffSeconds(this.config.connectRetrySeconds, this.#connectFailures + 1)
+  }
+
+  get noAnswer(): string {
+    return noAnswer(this.config)
+  }
+
+  start(): void {
+    this.#started = true
+    this.settle()
+  }
+
+  /** Stays Idle until `start`; `fault` null closes TCP without a NOTIFICATION. */
+  stop(fault: Fault | null, text: string | null, reason: string): void {
+    this.#started = false
+    this.halt(fault, text, reason)
+  }
+
+  /** Ends both lanes and forgets every pause; begins anew where that is wanted. */
+  halt(fault: Fault | null, text: string | null, reason: string): void {
+    this.enter()
+    this.#timers.clearAll()
+    this.#refusing = false
+    this.#connectFailures = 0
+    this.#sessionFailures = 0
+    this.record.reason = reason
+    const error = fault === null ? null : farewell(fault, text, reason)
+    this.#outgoing.stop(error, reason)
+    this.#incoming.stop(error, reason)
+    this.leave()
+  }
+
+  /** As `halt`, and dials again after a moment, so that the peer can let go first. */
+  reset(text: string | null, reason: string): void {
+    this.enter()
+    this.halt('cease/administrativeReset', text, reason)
+    this.#timers.setJittered('idleHold', resetPauseSeconds)
+    this.leave()
+  }
+
+  /** Resolves when the farewells have left and TCP is closed; bounded by the channels' linger. */
+  quiet(): Promise<void> {
+    if (this.#closing.size === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#onQuiet.push(resolve))
+  }
+
+  /** A connection from this peer's address. */
+  accept(incoming: Incoming): void {
+    if (!this.#willing || !this.#guarded(incoming)) {
+      incoming.reject()
+    } else if (this.#refusing) {
+      this.#turnAway(incoming, 'cease/connectionRejected')
+    } else if (this.#incoming.state === 'Established' || this.#outgoing.committed) {
+      // An Established session wins, and so does one that only waits for the peer's KEEPALIVE.
+      this.#turnAway(incoming, 'cease/connectionCollision')
+    } else {
+      this.enter()
+      // A peer that dials again has given up what it dialled before.
+      this.#incoming.stop(collision(), 'replaced by a newer connection')
+      this.#incoming.start()
+      this.#incoming.adopt((channel) => incoming.accept(channel))
+      this.leave()
+    }
+  }
+
+  /** Applies what can change under a running session. */
+  apply(): void {
+    this.enter()
+    this.#outgoing.retime()
+    this.#incoming.retime()
+    if (this.config.passive && !this.#outgoing.committed) {
+      this.#outgoing.stop(collision(), 'the peer is to connect')
+    }
+    this.leave()
+  }
+
+  dial(channel: Channel): Connection {
+    const { address, port, localAddress, password } = this.config
+    const target = { address: address ?? '', port, localAddress, password }
+    return this.#ports.transport.dial({ ...target, ...ttlOptions(this.config) }, channel)
+  }
+
+  localOpen(): Open {
+    return localOpen(this.config, this.#ports.identity().routerId)
+  }
+
+  opened(lane: Lane, negotiated: Negotiated): void {
+    const other = this.#other(lane)
+    const local = { routerId: negotiated.localRouterId, asn: negotiated.localAsn }
+    const remote = { routerId: negotiated.peerRouterId, asn: negotiated.peerAsn }
+    const verdict = resolveCollision(lane.direction, other.contender, local, remote)
+    if (verdict === 'wait') {
+      lane.wait(negotiated)
+      this.#timers.set('verdict', verdictSeconds)
+    } else if (verdict === 'yield') {
+      lane.stop(collision(), 'another connection was preferred')
+    } else {
+      this.#connectFailures = 0
+      other.stop(collision(), 'another connection was preferred')
+      lane.confirm(negotiated)
+    }
+  }
+
+  up(negotiated: Negotiated): void {
+    this.#establishedAt = this.clock.now()
+    this.#timers.clearAll()
+    this.#events.up(negotiated)
+  }
+
+  down(reason: string): void {
+    const lastedMs = this.clock.now() - this.#establishedAt
+    if (lastedMs >= stableSeconds * 1000) this.#sessionFailures = 0
+    this.#events.down(reason)
+  }
+
+  failed(lane: Lane, { kind, direction, reason }: Failure): void {
+    if (!this.#willing) return
+    this.record.error(direction, reason)
+    if (kind === 'connect') {
+      this.#connectFailures += 1
+      return
+    }
+    this.#sessionFailures += 1
+    const pause = backOffSeconds(this.config.connectRetrySeconds, this.#sessionFailures)
+    this.#timers.setJittered('idleHold', pause)
+    // Another connection that has come as far as an OPEN may still do better than this one.
+    if (kind === 'closed' || this.#other(lane).contender.state !== 'none') return
+    this.#refusing = true
+    this.#other(lane).stop(null, reason)
+  }
+
+  update(bytes: Uint8Array, view: DataView, start: number, end: number): void {
+    this.#events.update(bytes, view, start, end)
+  }
+
+  refresh(family: Negotiated['families'][number], subtype: RefreshSubtype): void {
+    this.#events.refresh(family, subtype)
+  }
+
+  drained(): void {
+    this.#events.drained()
+  }
+
+  retired(channel: Channel): void {
+    if (this.#closing.size >= closingMax) {
+      for (const oldest of this.#closing) {
+        oldest.destroy()
+        break
+      }
+    }
+    this.#closing.add(channel)
+  }
+
+  gone(channel: Channel): void {
+    this.#closing.delete(channel)
+    if (this.#closing.size > 0) return
+    for (const resolve of this.#onQuiet.splice(0)) resolve()
+  }
+
+  enter(): void {
+    this.#depth += 1
+  }
+
+  leave(): void {
+    if (this.#depth === 1) this.settle()
+    this.#depth -= 1
+  }
+
+  /** Ties the loose ends between the lanes; whatever happened before, this is right afterwards. */
+  settle(): void {
+    for (const lane of [this.#outgoing, this.#incoming]) {
+      // The connection this one waited for is gone.
+      if (lane.waiting && this.#other(lane).contender.state === 'none') lane.proceed()
+    }
+    if (this.#willing) this.#begin()
+    const { state } = this.foremost
+    if (state === this.#shownState) return
+    this.record.event('peer.state', 'debug', `${this.#shownState} to ${state}`, { state })
+    this.#shownState = state
+  }
+
+  /** Wants a session at all. */
+  get #willing(): boolean {
+    return this.#started && blockedReason(this.config) === null
+  }
+
+  #begin(): void {
+    const pausing = this.#timers.running('idleHold')
+    if (!pausing) this.#refusing = false
+    if (!this.#refusing && this.#incoming.state === 'Idle') this.#incoming.start()
+    if (pausing || this.config.passive || this.#incoming.committed) return
+    if (this.#outgoing.state === 'Idle') this.#outgoing.start()
+  }
+
+  #expired(name: 'idleHold' | 'verdict'): void {
+    this.enter()
+    if (name === 'verdict') {
+      for (const lane of [this.#outgoing, this.#incoming]) {
+        if (lane.waiting) this.#other(lane).stop(collision(), 'it sent no OPEN in time')
+      }
+    }
+    this.leave()
+  }
+
+  /** Sets the TTL before anything else: even a farewell must leave with the right one. */
+  #guarded(incoming: Incoming): boolean {
+    try {
+      const { ttl, minTtl } = ttlOptions(this.config)
+      incoming.setTtl(ttl, minTtl)
+      return true
+    } catch (cause) {
+      const words = cause instanceof Error ? cause.message : String(cause)
+      this.record.error('local', `a connection from the peer was refused: ${words}`)
+      return false
+    }
+  }
+
+  #other(lane: Lane): Lane {
+    return lane === this.#outgoing ? this.#incoming : this.#outgoing
+  }
+
+  /** Says why, and closes: a peer that is only dropped would have to guess. */
+  #turnAway(incoming: Incoming, fault: Fault): void {
+    const { code, subcode, data } = new NotificationError(fault, 'not now')
+    const channel: Channel = new Channel(
+      this.clock,
+      deaf((gone) => this.gone(gone)),
+    )
+    channel.attach(incoming.accept(channel), true)
+    this.record.sent.notification += 1
+    channel.end(encodeNotification(code, subcode, data))
+    this.retired(channel)
+  }
+}
+
+/** Nothing a connection says that was turned away is of interest. */
+function deaf(gone: (channel: Channel) => void): ChannelEvents {
+  return { connected() {}, message() {}, broken() {}, drained() {}, closed() {}, gone }
+}
+
+function collision(): NotificationError {
+  return new NotificationError('cease/connectionCollision', 'another connection was preferred')
+}
+
+/** RFC 9003 §2: a text goes with shutdown and reset only. */
+function farewell(fault: Fault, text: string | null, reason: string): NotificationError {
+  const speaks = fault === 'cease/administrativeShutdown' || fault === 'cease/administrativeReset'
+  const data = speaks && text !== null ? encodeShutdownText(text) : undefined
+  return new NotificationError(fault, reason, data)
+}

@@ -1,0 +1,393 @@
+/**
+ * One of the two ways a connection with a peer can come about: we dial, or the peer does. A lane has
+ * a state machine (fsm.ts) and timers, which outlive any connection, and at times a connection. It
+ * performs what the state machine orders, reads and counts messages, and asks its owner (peer.ts)
+ * for everything that concerns the peer as a whole: collisions, pacing, the speaker.
+ *
+ * RFC 4271 §8.2, RFC 9687 (send hold timer).
+ */
+
+import type {
+  Clock,
+  Connection,
+  ConnectionError,
+  FamilyName,
+  PeerConfig,
+  SessionState,
+} from '../types.ts'
+import type { Negotiated } from '../wire/context.ts'
+import {
+  decodeRefresh,
+  keepaliveMessage,
+  maxExtendedLength,
+  messageType,
+  type RefreshSubtype,
+} from '../wire/message.ts'
+import { encodeNotification, type NotificationError } from '../wire/notification.ts'
+import { decodeOpen, encodeOpen, type Open } from '../wire/open.ts'
+import { Channel, type ChannelEvents } from './channel.ts'
+import type { Contender } from './collision.ts'
+import {
+  type Action,
+  type Event,
+  type Failure,
+  type Session,
+  type StepContext,
+  step,
+  type TimerName,
+} from './fsm.ts'
+import { keepaliveSeconds, negotiate } from './negotiate.ts'
+import { eventOf, faultOf } from './reading.ts'
+import { connectionReason } from './reason.ts'
+import type { SessionRecord } from './record.ts'
+import { Timers } from './timers.ts'
+
+/** RFC 9687 §5: eight minutes, or twice the hold time if that is longer. */
+const sendHoldSecondsMin = 480
+
+const expiries: { readonly [N in TimerName]: Event } = {
+  connectRetry: { type: 'connectRetryExpires' },
+  hold: { type: 'holdExpires' },
+  keepalive: { type: 'keepaliveExpires' },
+  sendHold: { type: 'sendHoldExpires' },
+}
+
+const jittered: ReadonlySet<TimerName> = new Set<TimerName>(['connectRetry', 'keepalive'])
+
+export type Direction = 'outgoing' | 'incoming'
+
+type Performers = {
+  readonly [D in Action['do']]: (action: Extract<Action, { do: D }>) => void
+}
+
+export interface LaneOwner extends StepContext {
+  readonly clock: Clock
+  readonly random: () => number
+  readonly config: PeerConfig
+  readonly record: SessionRecord
+  dial(channel: Channel): Connection
+  localOpen(): Open
+  /** A valid OPEN was received: answer with `confirm`, `wait` or `stop`. */
+  opened(lane: Lane, negotiated: Negotiated): void
+  up(negotiated: Negotiated): void
+  down(reason: string): void
+  failed(lane: Lane, failure: Failure): void
+  update(bytes: Uint8Array, view: DataView, start: number, end: number): void
+  refresh(family: FamilyName, subtype: RefreshSubtype): void
+  drained(): void
+  /** The channel is ended, its farewell under way; `gone` follows. */
+  retired(channel: Channel): void
+  gone(channel: Channel): void
+  /** Around every transition; loose ends between the lanes are tied at the outermost `leave`. */
+  enter(): void
+  leave(): void
+}
+
+const ranks: { readonly [S in SessionState]: number } = {
+  Idle: 0,
+  Active: 1,
+  Connect: 2,
+  OpenSent: 3,
+  OpenConfirm: 4,
+  Established: 5,
+}
+
+export class Lane implements ChannelEvents {
+  readonly direction: Direction
+  readonly #owner: LaneOwner
+  readonly #timers: Timers<TimerName>
+  #session: Session
+  #channel: Channel | null = null
+  #sent: Open | null = null
+  #received: Open | null = null
+  /** Agreed upon, while the verdict on a collision is awaited. */
+  #waiting: Negotiated | null = null
+  /** The hold timer has had its one extension since the last message. */
+  #holdExtended = false
+  /** Octets that had left when the send hold timer was started. */
+  #leftBytes = 0
+  /** The message at hand, for the `deliver` action. */
+  #type = 0
+  #start = 0
+  #end = 0
+
+  /** How each action of the state machine is done. */
+  readonly #perform: Performers = {
+    dial: () => {
+      this.#channel = new Channel(this.#owner.clock, this)
+      this.#channel.attach(this.#owner.dial(this.#channel), false)
+    },
+    sendOpen: () => {
+      this.#sent = this.#owner.localOpen()
+      this.#owner.record.sent.open += 1
+      this.#write(encodeOpen(this.#sent))
+    },
+    sendKeepalive: () => {
+      this.#owner.record.sent.keepalive += 1
+      this.#write(keepaliveMessage)
+    },
+    deliver: () => this.#deliver(),
+    setTimer: ({ timer, seconds }) => {
+      if (timer === 'hold') this.#holdExtended = false
+      if (jittered.has(timer)) this.#timers.setJittered(timer, seconds)
+      else this.#timers.set(timer, seconds)
+    },
+    restartHold: () => this.#restartHold(),
+    hangUp: ({ notify }) => this.#hangUp(notify),
+    up: ({ negotiated }) => this.#owner.up(negotiated),
+    down: ({ reason }) => this.#owner.down(reason),
+    failed: ({ failure }) => this.#owner.failed(this, failure),
+  }
+
+  constructor(direction: Direction, owner: LaneOwner) {
+    this.direction = direction
+    this.#owner = owner
+    this.#session = { state: 'Idle', passive: direction === 'incoming' }
+    this.#timers = new Timers(owner.clock, owner.random, (name) => this.#expired(name))
+  }
+
+  get state(): SessionState {
+    return this.#session.state
+  }
+
+  get rank(): number {
+    return ranks[this.#session.state]
+  }
+
+  /** null before OpenConfirm. */
+  get negotiated(): Negotiated | null {
+    return 'negotiated' in this.#session ? this.#session.negotiated : null
+  }
+
+  /** The OPEN sent on the present connection. */
+  get sent(): Open | null {
+    return this.#sent
+  }
+
+  get received(): Open | null {
+    return this.#received
+  }
+
+  get localAddress(): string | null {
+    return this.#channel?.localAddress ?? null
+  }
+
+  get queuedBytes(): number {
+    return this.#channel?.queuedBytes ?? 0
+  }
+
+  get waiting(): boolean {
+    return this.#waiting !== null
+  }
+
+  /** The lane is, or is about to be, the session: dialling beside it makes no sense. */
+  get committed(): boolean {
+    return this.waiting || this.rank >= ranks.OpenConfirm
+  }
+
+  /** How it stands in a collision. */
+  get contender(): Contender {
+    const { state } = this.#session
+    const met = state === 'OpenSent' || state === 'OpenConfirm' || state === 'Established'
+    return { state: met ? state : 'none', openSeen: this.#received !== null }
+  }
+
+  /** Begins to dial, or to wait for the peer to. */
+  start(): void {
+    this.#feed({ type: 'start' })
+  }
+
+  /** Ends what there is and stays Idle; `error` null closes without a NOTIFICATION. */
+  stop(error: NotificationError | null, reason: string): void {
+    this.#feed({ type: 'stop', error, reason })
+  }
+
+  /** Takes over a connection that the peer made; only in Active. */
+  adopt(open: (channel: Channel) => Connection): void {
+    this.#channel = new Channel(this.#owner.clock, this)
+    this.#channel.attach(open(this.#channel), true)
+    this.#feed({ type: 'connected' })
+  }
+
+  /** The OPEN is accepted, and no other connection stands in the way. */
+  confirm(negotiated: Negotiated): void {
+    if (this.#channel === null) return
+    if (negotiated.extendedMessage) this.#channel.framer.maxLength = maxExtendedLength
+    this.#feed({ type: 'open', negotiated })
+  }
+
+  /** Holds the accepted OPEN back, and reads nothing further, until `proceed`. */
+  wait(negotiated: Negotiated): void {
+    this.#waiting = negotiated
+    this.#channel?.halt()
+  }
+
+  proceed(): void {
+    const negotiated = this.#waiting
+    const channel = this.#channel
+    if (negotiated === null || channel === null) return
+    this.#waiting = null
+    channel.proceed()
+    this.confirm(negotiated)
+  }
+
+  /** Writes whole messages of an Established session; false: wait for `drained`, or no session. */
+  send(blocks: readonly Uint8Array[]): boolean {
+    if (this.state !== 'Established' || this.#channel === null) return false
+    // RFC 4271 §8.2.2: whatever is sent says as well as a KEEPALIVE that we are alive.
+    this.#timers.restart('keepalive')
+    const room = this.#channel.write(blocks)
+    this.#watchQueue()
+    return room
+  }
+
+  /** Applies a changed keepalive interval to the session that runs. */
+  retime(): void {
+    const session = this.#session
+    if (!('negotiated' in session)) return
+    const { negotiated } = session
+    const seconds = keepaliveSeconds(this.#owner.config, negotiated.holdSeconds)
+    if (seconds === negotiated.keepaliveSeconds) return
+    this.#session = { ...session, negotiated: { ...negotiated, keepaliveSeconds: seconds } }
+    this.#timers.setJittered('keepalive', seconds)
+  }
+
+  connected(channel: Channel): void {
+    if (channel === this.#channel) this.#feed({ type: 'connected' })
+  }
+
+  message(channel: Channel, type: number, start: number, end: number): void {
+    if (channel !== this.#channel) return
+    this.#type = type
+    this.#start = start
+    this.#end = end
+    const { record, config } = this.#owner
+    record.countReceived(type)
+    if (type === messageType.open) this.#readOpen(channel)
+    else this.#feed(eventOf(type, channel.framer.bytes, start, end, config))
+  }
+
+  broken(channel: Channel, cause: unknown): void {
+    if (channel !== this.#channel) return
+    this.#feed(faultOf(cause))
+  }
+
+  drained(channel: Channel): void {
+    if (channel !== this.#channel) return
+    this.#timers.clear('sendHold')
+    if (this.state === 'Established') this.#owner.drained()
+  }
+
+  closed(channel: Channel, error: ConnectionError | null): void {
+    if (channel !== this.#channel) return
+    const met = this.#received === null ? 'open' : 'session'
+    const phase = this.state === 'Connect' ? 'dial' : met
+    const reason = connectionReason(this.#owner.config, phase, error, channel.localAddress)
+    this.#feed({ type: 'disconnected', reason })
+  }
+
+  gone(channel: Channel): void {
+    this.#owner.gone(channel)
+  }
+
+  #readOpen(channel: Channel): void {
+    const { negotiated } = this
+    if (negotiated !== null) {
+      // A second OPEN has no place; the state machine says so.
+      this.#feed({ type: 'open', negotiated })
+      return
+    }
+    const { bytes, view } = channel.framer
+    const open = decodeOpen(bytes, view, this.#start, this.#end)
+    // We greet before we read, so `sent` is there.
+    const agreed = negotiate(this.#sent ?? this.#owner.localOpen(), open, this.#owner.config)
+    this.#received = open
+    this.#owner.enter()
+    try {
+      this.#owner.opened(this, agreed)
+    } finally {
+      this.#owner.leave()
+    }
+  }
+
+  #feed(event: Event): void {
+    this.#owner.enter()
+    try {
+      const [next, actions] = step(this.#session, event, this.#owner)
+      this.#session = next
+      for (const action of actions) this.#perform[action.do](action as never)
+    } finally {
+      this.#owner.leave()
+    }
+  }
+
+  #deliver(): void {
+    const channel = this.#channel
+    if (channel === null) return
+    const { bytes, view } = channel.framer
+    if (this.#type === messageType.update) {
+      this.#owner.update(bytes, view, this.#start, this.#end)
+      return
+    }
+    const { family, subtype } = decodeRefresh(bytes, view, this.#start, this.#end)
+    // A family or a subtype we don't know is ignored (RFC 2918 §4, RFC 7313 §5).
+    if (family !== null && isSubtype(subtype)) this.#owner.refresh(family, subtype)
+  }
+
+  #restartHold(): void {
+    const seconds = this.negotiated?.holdSeconds ?? null
+    if (this.#holdExtended) this.#timers.set('hold', seconds)
+    else this.#timers.restart('hold')
+    this.#holdExtended = false
+  }
+
+  #hangUp(notify: NotificationError | null): void {
+    const channel = this.#channel
+    this.#timers.clearAll()
+    this.#channel = null
+    this.#sent = null
+    this.#received = null
+    this.#waiting = null
+    if (channel === null) return
+    if (notify === null || !channel.ready) {
+      channel.destroy()
+      return
+    }
+    this.#owner.record.sent.notification += 1
+    channel.end(encodeNotification(notify.code, notify.subcode, notify.data))
+    this.#owner.retired(channel)
+  }
+
+  #write(message: Uint8Array): void {
+    this.#channel?.write([message])
+    if (this.state === 'Established') this.#watchQueue()
+  }
+
+  /** RFC 9687: what stays in the queue must move within the send hold time. */
+  #watchQueue(): void {
+    if (this.queuedBytes === 0 || this.#timers.running('sendHold')) return
+    this.#leftBytes = this.#channel?.leftBytes ?? 0
+    const holdSeconds = this.negotiated?.holdSeconds ?? 0
+    this.#timers.set('sendHold', Math.max(sendHoldSecondsMin, 2 * holdSeconds))
+  }
+
+  #expired(name: TimerName): void {
+    if (name === 'hold' && !this.#holdExtended) {
+      // The loop may have been too busy to read what has come in time: look once more.
+      this.#holdExtended = true
+      this.#timers.set('hold', 0)
+    } else if (name === 'sendHold' && !this.#stuck()) {
+      this.#watchQueue()
+    } else {
+      this.#feed(expiries[name])
+    }
+  }
+
+  #stuck(): boolean {
+    return this.queuedBytes > 0 && this.#channel?.leftBytes === this.#leftBytes
+  }
+}
+
+function isSubtype(subtype: number): subtype is RefreshSubtype {
+  return subtype === 0 || subtype === 1 || subtype === 2
+}

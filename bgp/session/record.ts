@@ -1,0 +1,93 @@
+/**
+ * What a session remembers about itself for people: counters, the last error, and a bounded list of
+ * what happened lately. Tells the same to the speaker as events; an error that repeats itself at
+ * every attempt is told once as news and afterwards as detail.
+ */
+
+import type { Clock, MessageCounts, PeerView, SpeakerEvent } from '../types.ts'
+import { messageType } from '../wire/message.ts'
+
+/** Happenings remembered for each peer. */
+export const historyMax = 32
+
+export interface Happening {
+  /** Unix milliseconds. */
+  readonly at: number
+  readonly text: string
+}
+
+const kinds: { readonly [type: number]: keyof MessageCounts } = Object.fromEntries(
+  Object.entries(messageType).map(([kind, type]) => [type, kind as keyof MessageCounts]),
+)
+
+type Counts = { -readonly [K in keyof MessageCounts]: MessageCounts[K] }
+type LastError = NonNullable<PeerView['lastError']>
+
+export class SessionRecord {
+  readonly received: Counts = noMessages()
+  readonly sent: Counts = noMessages()
+  /** Why it isn't Established, or null. */
+  reason: string | null = null
+  /** Unix milliseconds of the last change into or out of Established. */
+  since: number | null = null
+  flaps = 0
+  lastError: LastError | null = null
+  readonly #peer: string
+  readonly #clock: Clock
+  readonly #tell: (event: SpeakerEvent) => void
+  readonly #history: Happening[] = []
+
+  constructor(peer: string, clock: Clock, tell: (event: SpeakerEvent) => void) {
+    this.#peer = peer
+    this.#clock = clock
+    this.#tell = tell
+  }
+
+  countReceived(type: number): void {
+    const kind = kinds[type]
+    if (kind !== undefined) this.received[kind] += 1
+  }
+
+  /** Oldest first. */
+  get history(): readonly Happening[] {
+    return this.#history
+  }
+
+  event(
+    kind: SpeakerEvent['kind'],
+    level: SpeakerEvent['level'],
+    text: string,
+    data?: Readonly<Record<string, unknown>>,
+  ): void {
+    this.#history.push({ at: this.#clock.wall(), text })
+    if (this.#history.length > historyMax) this.#history.shift()
+    const event = { kind, peer: this.#peer, level, text }
+    this.#tell(data === undefined ? event : { ...event, data })
+  }
+
+  up(text: string, data: Readonly<Record<string, unknown>>): void {
+    this.reason = null
+    this.since = this.#clock.wall()
+    this.event('peer.established', 'info', text, data)
+  }
+
+  down(reason: string): void {
+    this.reason = reason
+    this.since = this.#clock.wall()
+    this.flaps += 1
+    this.event('peer.down', 'warn', reason)
+  }
+
+  /** `told`: the same words have just been used for the session going down. */
+  error(direction: LastError['direction'], text: string): void {
+    const news = this.lastError?.text !== text || this.reason === null
+    const told = this.reason === text && !news
+    this.reason = text
+    this.lastError = { at: this.#clock.wall(), direction, text }
+    this.event('peer.error', told ? 'debug' : 'warn', text)
+  }
+}
+
+function noMessages(): Counts {
+  return { open: 0, update: 0, notification: 0, keepalive: 0, refresh: 0 }
+}

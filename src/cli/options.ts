@@ -1,0 +1,58 @@
+/**
+ * Options that several commands share, and how their values are read.
+ */
+import { readFileSync } from 'node:fs'
+import { InvalidArgumentError, Option } from 'commander'
+import { DEFAULT_API, parseEndpoint } from './endpoint.ts'
+import { outputs } from './output.ts'
+import { CommandError, EXIT_USAGE } from './terminal.ts'
+
+export function apiOption(description: string): Option {
+  return new Option('--api <address>', description)
+    .argParser(parseEndpoint)
+    .default(parseEndpoint(DEFAULT_API), DEFAULT_API)
+}
+
+export function outputOption(): Option {
+  return new Option('-o, --output <format>', 'how to print').choices([...outputs]).default('table')
+}
+
+export function collect(value: string, previous: readonly string[] = []): readonly string[] {
+  return [...previous, value]
+}
+
+export function wholeNumber(text: string): number {
+  if (!/^[0-9]{1,9}$/.test(text)) throw new InvalidArgumentError('It is no whole number.')
+  return Number(text)
+}
+
+export function seconds(text: string): number {
+  const value = Number(text)
+  if (!(value >= 0.1 && value <= 3600)) {
+    throw new InvalidArgumentError('It is no number of seconds from 0.1 to 3600.')
+  }
+  return value
+}
+
+export function misuse(message: string, remedy: string | null): CommandError {
+  return new CommandError(message, remedy, EXIT_USAGE)
+}
+
+/**
+ * The token in a file, without the line break an editor leaves.
+ * @throws CommandError (exit 2)
+ */
+export function readTokenFile(file: string): string {
+  let token: string
+  try {
+    token = readFileSync(file, 'utf8').trim()
+  } catch (cause) {
+    const { message } = cause as Error
+    throw new CommandError(`the token file cannot be read: ${message}`, null, EXIT_USAGE, cause)
+  }
+  if (/^[!-~]+$/.test(token)) return token
+  throw misuse(
+    `${file} holds no token`,
+    'write one line of printable characters into it, e.g. from "openssl rand -hex 32"',
+  )
+}

@@ -1,0 +1,105 @@
+/**
+ * `routelet peers [NAME]`: every session in a line, or one in full.
+ */
+import type { List } from '../../api/schema.ts'
+import type { PeerFamilyView, PeerView } from '../../bgp/types.ts'
+import type { AgentClient } from './client.ts'
+import type { Answer } from './output.ts'
+import { type Column, formatFields, formatTable } from './table.ts'
+import type { Terminal } from './terminal.ts'
+import { formatDuration, formatFamily, formatInstant } from './words.ts'
+
+export async function askPeers(client: AgentClient, terminal: Terminal): Promise<Answer> {
+  const list = await client.get<List<PeerView>>('/v1/peers')
+  return { data: list, text: () => formatPeers(list.items, terminal) }
+}
+
+export async function askPeer(
+  client: AgentClient,
+  terminal: Terminal,
+  name: string,
+): Promise<Answer> {
+  const peer = await client.get<PeerView>(peerPath(name))
+  return { data: peer, text: () => formatPeer(peer, terminal) }
+}
+
+export function peerPath(name: string, rest = ''): string {
+  return `/v1/peers/${encodeURIComponent(name)}${rest}`
+}
+
+function formatPeers(peers: readonly PeerView[], { colour, now }: Terminal): string {
+  if (peers.length === 0) return 'no peers\n'
+  const sum = (peer: PeerView, count: (family: PeerFamilyView) => number) =>
+    peer.families.reduce((total, family) => total + count(family), 0)
+  const columns: readonly Column<PeerView>[] = [
+    { title: 'NAME', value: (peer) => peer.name },
+    { title: 'ADDRESS', value: (peer) => peer.address },
+    { title: 'AS', value: (peer) => peer.asn, align: 'right' },
+    { title: 'TYPE', value: (peer) => peer.type },
+    {
+      title: 'STATE',
+      value: (peer) => ({ text: peer.state, tone: peer.state === 'Established' ? 'good' : 'bad' }),
+    },
+    { title: 'FOR', value: (peer) => ageOf(peer, now()), align: 'right' },
+    { title: 'RECEIVED', value: (peer) => sum(peer, (family) => family.received), align: 'right' },
+    { title: 'ACCEPTED', value: (peer) => sum(peer, (family) => family.accepted), align: 'right' },
+    { title: 'SENT', value: (peer) => sum(peer, (family) => family.advertised), align: 'right' },
+    { title: 'REASON', value: (peer) => peer.reason },
+  ]
+  return formatTable(peers, columns, colour)
+}
+
+function formatPeer(peer: PeerView, { colour, now }: Terminal): string {
+  const { lastError, messages } = peer
+  const age = ageOf(peer, now())
+  const counts = ({ open, update, notification, keepalive, refresh }: typeof messages.sent) =>
+    `${open} open, ${update} update, ${keepalive} keepalive, ${refresh} refresh, ${notification} notification`
+  const fields = formatFields([
+    ['name', peer.name],
+    ['origin', peer.origin],
+    ['description', peer.description === '' ? null : peer.description],
+    ['state', `${peer.state}${age === '' ? '' : ` for ${age}`}`],
+    ['reason', peer.reason],
+    ['session', `${peer.localAddress ?? 'any'} → ${peer.address} port ${peer.port}`],
+    ['AS', `${peer.localAsn} → ${peer.asn} (${peer.type})`],
+    ['router id', peer.remoteRouterId],
+    ['timers', formatTimers(peer)],
+    ['reflector client', peer.routeReflectorClient ? 'yes' : null],
+    ['password', peer.password ? 'set (MD5)' : 'none'],
+    ['capabilities', `ours: ${peer.capabilities.local.join(', ')}`],
+    ['', `theirs: ${peer.capabilities.remote.join(', ') || 'not seen yet'}`],
+    ['received', counts(messages.received)],
+    ['sent', counts(messages.sent)],
+    ['flaps', String(peer.flaps)],
+    [
+      'last error',
+      lastError && `${formatInstant(lastError.at)} ${lastError.direction}: ${lastError.text}`,
+    ],
+  ])
+  if (peer.families.length === 0) return fields
+  const columns: readonly Column<PeerFamilyView>[] = [
+    { title: 'FAMILY', value: ({ family }) => formatFamily(family) },
+    { title: 'NEGOTIATED', value: ({ negotiated }) => (negotiated ? 'yes' : 'no') },
+    { title: 'RECEIVED', value: ({ received }) => received, align: 'right' },
+    { title: 'ACCEPTED', value: ({ accepted }) => accepted, align: 'right' },
+    { title: 'BEST', value: ({ best }) => best, align: 'right' },
+    { title: 'SENT', value: ({ advertised }) => advertised, align: 'right' },
+    { title: 'END-OF-RIB', value: formatEndOfRib },
+  ]
+  return `${fields}\n${formatTable(peer.families, columns, colour)}`
+}
+
+function ageOf(peer: PeerView, now: number): string {
+  return peer.since === null ? '' : formatDuration(now - peer.since)
+}
+
+function formatTimers({ holdSeconds, keepaliveSeconds }: PeerView): string | null {
+  if (holdSeconds === null) return null
+  if (holdSeconds === 0) return 'hold off'
+  return `hold ${holdSeconds} s, keepalive ${keepaliveSeconds ?? '-'} s`
+}
+
+function formatEndOfRib({ endOfRibReceived, endOfRibSent }: PeerFamilyView): string {
+  if (endOfRibReceived && endOfRibSent) return 'both ways'
+  return endOfRibReceived ? 'received' : endOfRibSent ? 'sent' : 'no'
+}

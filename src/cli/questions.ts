@@ -1,0 +1,189 @@
+/**
+ * The commands that ask or order a running agent: their options, and which question each one is.
+ */
+import { type Command, Option } from 'commander'
+import { type AgentClient, createClient } from './client.ts'
+import type { Endpoint } from './endpoint.ts'
+import { askEvents, followEvents } from './events.ts'
+import { askExplanation } from './explain.ts'
+import { askDifference, askFib } from './fib.ts'
+import { apiOption, misuse, outputOption, readTokenFile, seconds, wholeNumber } from './options.ts'
+import { giveOrder, type Order, orders } from './orders.ts'
+import { type Answer, type Output, show } from './output.ts'
+import { askPeer, askPeers } from './peers.ts'
+import { askRoutes } from './routes.ts'
+import { askStatus } from './status.ts'
+import type { Terminal } from './terminal.ts'
+import { askVersion } from './version.ts'
+
+const WATCH_SECONDS = 2
+const ROUTES_SHOWN = 1000
+const EVENTS_SHOWN = 50
+const EVENTS_MAX = 1000
+
+/** What carrying out a command needs beside its options. */
+export interface Context {
+  /** This command's own version. */
+  readonly version: string
+  readonly terminal: Terminal
+  finish(exitCode: number): void
+}
+
+/** What a command that asks was told beside its own options. */
+interface AskOptions {
+  readonly api: Endpoint
+  readonly apiTokenFile?: string
+  readonly output: Output
+  readonly watch?: number | true
+}
+
+export function addQuestions(program: Command, context: Context): void {
+  const { terminal, version, finish } = context
+  program.commandsGroup('Questions to a running agent:')
+  asking(program.command('status'))
+    .description('is this node well?')
+    .action((options: AskOptions) =>
+      answer(context, options, (client) => askStatus(client, terminal)),
+    )
+  asking(program.command('peers'))
+    .description('the BGP sessions, or one in full')
+    .argument('[name]')
+    .action((name: string | undefined, options: AskOptions) =>
+      answer(context, options, (client) =>
+        name === undefined ? askPeers(client, terminal) : askPeer(client, terminal, name),
+      ),
+    )
+  addRoutes(program, context)
+  asking(program.command('explain'))
+    .description('why a prefix is (not) known, chosen, announced and installed')
+    .argument('<prefix>', 'prefix or address')
+    .option('--peer <name>', 'look at this peer')
+    .action((prefix: string, options: AskOptions & { peer?: string }) =>
+      answer(context, options, (client) =>
+        askExplanation(client, terminal, { prefix, peer: options.peer ?? null }),
+      ),
+    )
+  asking(program.command('fib'))
+    .description('the routes wanted in the kernel')
+    .option('--diff', 'only where the kernel differs; exits 1 if it does', false)
+    .option('--limit <count>', 'routes shown at most', wholeNumber, ROUTES_SHOWN)
+    .action((options: AskOptions & { diff: boolean; limit: number }) =>
+      answer(context, options, (client) =>
+        options.diff ? askDifference(client, terminal) : askFib(client, terminal, options.limit),
+      ),
+    )
+  addEvents(program, context)
+  asking(program.command('version'), { watch: false })
+    .description('the version of this command and of the agent')
+    .action(async (options: AskOptions) =>
+      finish(
+        await show(terminal, { output: options.output, watch: null }, () =>
+          askVersion(clientOf(options), version),
+        ),
+      ),
+    )
+}
+
+function addRoutes(program: Command, context: Context): void {
+  interface RoutesOptions extends AskOptions {
+    readonly match?: string
+    readonly all: boolean
+    readonly peer?: string
+    readonly view?: string
+    readonly limit: number
+  }
+  asking(program.command('routes'))
+    .description('the BGP table')
+    .argument('[prefix]', 'prefix or address')
+    .addOption(
+      new Option('--match <how>', 'default: longest for an address, exact for a prefix').choices([
+        'exact',
+        'longest',
+        'covered',
+      ]),
+    )
+    .option('--all', 'every path, not only the best', false)
+    .addOption(new Option('--peer <name>', 'the routes of this peer').conflicts(['match', 'all']))
+    .addOption(
+      new Option('--view <which>', 'with --peer').choices(['received', 'accepted', 'advertised']),
+    )
+    .option('--limit <count>', 'paths shown at most', wholeNumber, ROUTES_SHOWN)
+    .action((prefix: string | undefined, options: RoutesOptions) => {
+      const { all, limit, match = null, peer = null, view = null } = options
+      if (peer !== null && prefix !== undefined) {
+        throw misuse(
+          '--peer shows all of its routes',
+          'for one prefix: routelet explain PREFIX --peer NAME',
+        )
+      }
+      if (peer === null && view !== null) throw misuse('--view needs --peer NAME', null)
+      const question = { prefix: prefix ?? null, match, all, peer, view, limit }
+      return answer(context, options, (client) => askRoutes(client, context.terminal, question))
+    })
+}
+
+function addEvents(program: Command, context: Context): void {
+  interface EventsOptions extends AskOptions {
+    readonly follow: boolean
+    readonly after?: number
+    readonly limit: number
+  }
+  asking(program.command('events'), { watch: false })
+    .description('what happened, and what happens')
+    .option('-f, --follow', 'go on until Ctrl-C', false)
+    .option('--after <id>', 'only events with a greater id', wholeNumber)
+    .option(
+      '--limit <count>',
+      `events shown at first, at most ${EVENTS_MAX}`,
+      wholeNumber,
+      EVENTS_SHOWN,
+    )
+    .action(async (options: EventsOptions) => {
+      const question = { limit: options.limit, after: options.after ?? null }
+      if (!options.follow) {
+        return answer(context, options, (client) => askEvents(client, context.terminal, question))
+      }
+      const client = clientOf(options)
+      context.finish(await followEvents(client, context.terminal, options.output, question))
+    })
+}
+
+export function addOrders(program: Command, context: Context): void {
+  program.commandsGroup('Orders to a running agent:')
+  for (const [order, description] of Object.entries(orders) as [Order, string][]) {
+    asking(program.command(order), { watch: false })
+      .description(description)
+      .argument('<peer>', "the peer's name")
+      .action((peer: string, options: AskOptions) =>
+        answer(context, options, (client) => giveOrder(client, order, peer)),
+      )
+  }
+}
+
+/** The options of every command that talks to an agent. */
+function asking(command: Command, { watch = true } = {}): Command {
+  command
+    .addOption(outputOption())
+    .addOption(apiOption('where the agent is: HOST:PORT or unix:PATH').env('ROUTELET_API'))
+    .addOption(
+      new Option('--api-token-file <file>', "file with the agent's bearer token").env(
+        'ROUTELET_API_TOKEN_FILE',
+      ),
+    )
+  if (watch) command.option('-w, --watch [seconds]', 'look again and again', seconds)
+  return command
+}
+
+async function answer(
+  { terminal, finish }: Context,
+  options: AskOptions,
+  ask: (client: AgentClient) => Promise<Answer>,
+): Promise<void> {
+  const client = clientOf(options)
+  const watch = options.watch === true ? WATCH_SECONDS : (options.watch ?? null)
+  finish(await show(terminal, { output: options.output, watch }, () => ask(client)))
+}
+
+function clientOf({ api, apiTokenFile }: AskOptions): AgentClient {
+  return createClient(api, apiTokenFile === undefined ? null : readTokenFile(apiTokenFile))
+}
