@@ -9,7 +9,7 @@
 import { Intake, type Source } from './intake.ts'
 import { covers, parseAddress, parseIpv4, parsePrefix } from './prefix.ts'
 import { AttributeStore } from './rib/attribute-store.ts'
-import { type ExportProfile, profileKey } from './rib/export.ts'
+import { type ExportPolicy, type ExportProfile, groupKey } from './rib/export.ts'
 import { FamilyRib, prefixesPerTurnMax, type RibSettings } from './rib/family-rib.ts'
 import { NextHopSets } from './rib/next-hop-sets.ts'
 import { NextHops } from './rib/next-hops.ts'
@@ -150,7 +150,7 @@ export class Engine {
     const groups = new Map<FamilyName, UpdateGroup>()
     for (const family of negotiated.families) {
       const profile = this.#profile(family, config, negotiated, clusterId, addresses)
-      const group = this.#group(profile)
+      const group = this.#group(profile, null)
       group.join(number, sink)
       groups.set(family, group)
     }
@@ -261,6 +261,7 @@ export class Engine {
         : maxMessageLength,
       nextHopMode: config.nextHopMode,
       self: self === null ? [] : [...parseAddress(self)],
+      addPath: null,
       subnet: negotiated.ebgp ? this.#subnet(family, self, addresses.remote) : null,
     }
   }
@@ -277,12 +278,12 @@ export class Engine {
     return { octets: [...parseAddress(cidr.slice(0, cidr.indexOf('/')))], length: subnet.length }
   }
 
-  #group(profile: ExportProfile): UpdateGroup {
-    const key = profileKey(profile)
+  #group(profile: ExportProfile, policy: ExportPolicy | null): UpdateGroup {
+    const key = groupKey(profile, policy)
     const known = this.#groups.get(key)
     if (known !== undefined) return known
     const rib = this.rib(profile.family)
-    const group = new UpdateGroup(profile, rib, this.#ports.onEndOfRibSent)
+    const group = new UpdateGroup(profile, policy, rib, this.#ports.onEndOfRibSent)
     this.#groups.set(key, group)
     rib.listeners.add(group)
     return group

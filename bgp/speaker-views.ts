@@ -3,6 +3,7 @@ import { type Engine, type EnginePeer, familyNames } from './engine.ts'
 import { covers, familyOf, type Prefix, parsePrefix } from './prefix.ts'
 import type { FamilyRib } from './rib/family-rib.ts'
 import { ineligible } from './rib/paths.ts'
+import type { UpdateGroup } from './rib/update-group.ts'
 import type { PathView, PeerConfig, PrefixExplanation } from './types.ts'
 import { advertisementOf, lowestPrefixes, pathsOf, prefixText, sentAttributes } from './views.ts'
 
@@ -93,20 +94,26 @@ export class SpeakerViews {
 
   #advertised(member: EnginePeer, limit: number, after: string | null): Page {
     const { number, groups } = member
-    const groupOf = (rib: FamilyRib) => groups.get(rib.family)
-    const wanted = (rib: FamilyRib, row: number): boolean => {
-      const group = groupOf(rib)
-      return group !== undefined && group.outSet[row] !== 0 && group.outSource[row] !== number
+    const tells = (rib: FamilyRib, row: number): number[] => {
+      const out = groups.get(rib.family)?.out
+      const entries: number[] = []
+      for (let entry = out?.first(row) ?? 0; entry !== 0; entry = out?.next(entry) ?? 0) {
+        if (out?.sourceOf(entry) !== number) entries.push(entry)
+      }
+      return entries
     }
+    const wanted = (rib: FamilyRib, row: number): boolean => tells(rib, row).length > 0
     return this.#pages([...groups.keys()], limit, after, wanted, (rib, row) => {
-      const group = groupOf(rib)
-      if (group === undefined) return []
-      const set = group.outSet[row] as number
-      const source = group.outSource[row] as number
-      const attributes = sentAttributes(group.profile, rib, set, source)
-      const best = this.#pathsOf(rib, row)[0]
-      if (best === undefined) return []
-      return [{ ...best, nextHops: [attributes.nextHop as string], attributes }]
+      const { out, profile } = groups.get(rib.family) as UpdateGroup
+      const paths = this.#pathsOf(rib, row)
+      return tells(rib, row).flatMap((entry) => {
+        const source = out.sourceOf(entry)
+        const attributes = sentAttributes(profile, rib, out.setOf(entry), source)
+        const path = paths.find((each) => each.peer === rib.peers.names[source]) ?? paths[0]
+        if (path === undefined) return []
+        const pathId = Math.max(0, out.pathIdOf(entry))
+        return [{ ...path, pathId, nextHops: [attributes.nextHop as string], attributes }]
+      })
     })
   }
 

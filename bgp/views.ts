@@ -21,8 +21,8 @@ import type { AdvertisementView, AttributesView, PathView } from './types.ts'
 import { viewAttributes } from './wire/attribute.ts'
 import { Writer } from './wire/bytes.ts'
 
-/** Bytes of one attribute set as sent; larger than any message can carry. */
-const attributeBytesMax = 65_535
+/** Any received attribute set, with what we add to it. */
+const attributeBytesMax = 68 * 1024
 
 export function prefixText(rib: FamilyRib, prefix: number): string {
   const { addresses, lengths, words } = rib.prefixes
@@ -125,7 +125,8 @@ export function sentAttributes(
   const writer = new Writer(attributeBytesMax)
   const nextHop = new Uint8Array(32)
   const octets = exportNextHop(profile, rib, set, source === localPeer, nextHop)
-  exportAttributes(profile, rib, set, source, null, writer)
+  // Shown with four-octet AS numbers, whatever the session carries.
+  exportAttributes({ ...profile, as4: true }, rib, set, source, null, writer)
   const view = viewAttributes(writer.buffer, 0, writer.position)
   return { ...view, nextHop: formatAddress(nextHop, 0, octets === 4 ? 4 : 16) }
 }
@@ -138,17 +139,22 @@ export function advertisementOf(
   rib: FamilyRib,
   prefix: number,
 ): AdvertisementView {
-  const set = group.outSet[prefix] ?? 0
-  const source = group.outSource[prefix] ?? 0
-  if (set !== 0 && source === member) {
-    const reason = 'the best path came from this peer: it is never sent back'
-    return { peer: name, advertised: false, reason, attributes: null }
-  }
-  if (set !== 0) {
+  const { out } = group
+  let own = false
+  for (let entry = out.first(prefix); entry !== 0; entry = out.next(entry)) {
+    const source = out.sourceOf(entry)
+    if (source === member) {
+      own = true
+      continue
+    }
     const from =
       source === localPeer ? 'own announcement' : `learned from ${rib.peers.names[source]}`
-    const attributes = sentAttributes(group.profile, rib, set, source)
+    const attributes = sentAttributes(group.profile, rib, out.setOf(entry), source)
     return { peer: name, advertised: true, reason: from, attributes }
+  }
+  if (own) {
+    const reason = 'the best path came from this peer: it is never sent back'
+    return { peer: name, advertised: false, reason, attributes: null }
   }
   const outcome = judge(group.profile, rib, rib.best[prefix] as number)
   const reason =

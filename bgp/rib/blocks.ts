@@ -16,11 +16,16 @@ import { localPeer } from './peers.ts'
 /** A block is sealed when the next message might not fit any more. */
 export const blockBytes = 128 * 1024
 
+/** Any received attribute set, with what we add to it. */
+const attributeBytesMax = 68 * 1024
+
 export interface Block {
   readonly bytes: Uint8Array
   readonly updates: number
   /** Rows of the prefixes in it, for a member that has to be told otherwise. */
   readonly prefixes: Uint32Array
+  /** The path id of each of them, where the family has such. */
+  readonly pathIds: Int32Array
   /** Only this member gets it; -1: all. */
   readonly only: number
   /** By source: start, end, start, end, … of the messages not meant for it. */
@@ -43,13 +48,14 @@ export class BlockEncoder {
   readonly #rib: FamilyRib
   readonly #writer = new Writer(blockBytes)
   readonly #updates: UpdateWriter
-  readonly #attributes = new Writer(8192)
+  readonly #attributes = new Writer(attributeBytesMax)
   readonly #nextHop = new Uint8Array(32)
   readonly #buckets = new Map<number, Bucket>()
   /** Prefixes of the last `finish` whose attributes fit no message; the caller withdraws them. */
-  readonly oversized: number[] = []
+  readonly oversized: { prefix: number; pathId: number }[] = []
   /** One row a change: the prefix, and the next change of its bucket + 1. */
   #prefixes = new Uint32Array(256)
+  #pathIds = new Int32Array(256)
   #next = new Uint32Array(256)
   #count = 0
   #withdrawn = 0
@@ -59,6 +65,7 @@ export class BlockEncoder {
   #holes = new Map<number, number[]>()
   #blockUpdates = 0
   #blockPrefixes: number[] = []
+  #blockPathIds: number[] = []
 
   constructor(profile: ExportProfile, rib: FamilyRib) {
     this.#profile = profile
@@ -70,10 +77,10 @@ export class BlockEncoder {
     return this.#count
   }
 
-  announce(prefix: number, set: number, source: number): void {
+  announce(prefix: number, pathId: number, set: number, source: number): void {
     const key = set * 65_536 + source
     const bucket = this.#buckets.get(key)
-    const index = this.#add(prefix)
+    const index = this.#add(prefix, pathId)
     if (bucket === undefined) {
       this.#buckets.set(key, { set, source, first: index })
     } else {
@@ -83,8 +90,8 @@ export class BlockEncoder {
   }
 
   /** `source` is the peer that was never told, -1 when there is none. */
-  withdraw(prefix: number, source: number): void {
-    const index = this.#add(prefix)
+  withdraw(prefix: number, pathId: number, source: number): void {
+    const index = this.#add(prefix, pathId)
     this.#next[index] = this.#withdrawn
     this.#withdrawn = index + 1
     if (this.#withdrawnSource === -2) this.#withdrawnSource = source
@@ -154,8 +161,10 @@ export class BlockEncoder {
     while (change !== 0) {
       const prefix = this.#prefixes[change - 1] as number
       const length = lengths[prefix] as number
-      if (!this.#updates.addPrefix(addresses, prefix * words, length, -1)) break
+      const pathId = this.#pathIds[change - 1] as number
+      if (!this.#updates.addPrefix(addresses, prefix * words, length, pathId)) break
       this.#blockPrefixes.push(prefix)
+      this.#blockPathIds.push(pathId)
       change = this.#next[change - 1] as number
     }
     return change
@@ -164,7 +173,10 @@ export class BlockEncoder {
   /** These attributes fit no message: their prefixes are withdrawn instead (RFC 8654 §5). */
   #giveUp(from: number): void {
     for (let change = from; change !== 0; change = this.#next[change - 1] as number) {
-      this.oversized.push(this.#prefixes[change - 1] as number)
+      this.oversized.push({
+        prefix: this.#prefixes[change - 1] as number,
+        pathId: this.#pathIds[change - 1] as number,
+      })
     }
   }
 
@@ -191,6 +203,7 @@ export class BlockEncoder {
       bytes: this.#writer.written(),
       updates: this.#blockUpdates,
       prefixes: Uint32Array.from(this.#blockPrefixes),
+      pathIds: Int32Array.from(this.#blockPathIds),
       only,
       holes: only === -1 && this.#holes.size > 0 ? this.#holes : null,
       end: 0,
@@ -200,15 +213,20 @@ export class BlockEncoder {
     this.#holes = new Map()
     this.#blockUpdates = 0
     this.#blockPrefixes = []
+    this.#blockPathIds = []
   }
 
-  #add(prefix: number): number {
+  #add(prefix: number, pathId: number): number {
     if (this.#count === this.#prefixes.length) {
       this.#prefixes = growUint32(this.#prefixes, this.#count * 2)
       this.#next = growUint32(this.#next, this.#count * 2)
+      const ids = new Int32Array(this.#count * 2)
+      ids.set(this.#pathIds)
+      this.#pathIds = ids
     }
     const index = this.#count++
     this.#prefixes[index] = prefix
+    this.#pathIds[index] = pathId
     this.#next[index] = 0
     return index
   }

@@ -29,7 +29,20 @@ export interface ExportProfile {
   readonly self: readonly number[]
   /** The subnet shared with the peer, for third-party next hops (RFC 4271 §5.1.3). */
   readonly subnet: { readonly octets: readonly number[]; readonly length: number } | null
+  /** RFC 7911: which paths are sent; null: the best alone, without path ids. */
+  readonly addPath: { readonly mode: 'Ecmp' | 'All'; readonly limit: number } | null
 }
+
+/** An export policy as the groups see it. */
+export interface ExportPolicy {
+  /** Equal keys mean equal behaviour. */
+  readonly key: string
+  /** Attribute set to announce (edited or not), 0 to reject, `undecided` to go on by default. */
+  apply(rib: FamilyRib, prefix: number, path: number): number
+}
+
+/** No rule of the policy matched. */
+export const undecided = -1
 
 /** Verdicts of `judge`; 0 sends. The order is that of `verdictText`. */
 export const verdict = {
@@ -58,8 +71,35 @@ export const verdictText: readonly string[] = [
   'this node has no address of that family to be the next hop',
 ]
 
-export function profileKey(profile: ExportProfile): string {
-  return JSON.stringify(profile)
+export function groupKey(profile: ExportProfile, policy: ExportPolicy | null): string {
+  return `${JSON.stringify(profile)} ${policy?.key ?? ''}`
+}
+
+/** The attribute set this group announces for a path, or 0. A set edited by policy may be fresh. */
+export function exportedSet(
+  profile: ExportProfile,
+  policy: ExportPolicy | null,
+  rib: FamilyRib,
+  prefix: number,
+  path: number,
+): number {
+  const outcome = judge(profile, rib, path)
+  if (policy === null || !liftable(outcome)) {
+    return outcome === verdict.send ? (rib.paths.attributes[path] as number) : 0
+  }
+  const set = policy.apply(rib, prefix, path)
+  if (set !== undecided) return set
+  return outcome === verdict.send ? (rib.paths.attributes[path] as number) : 0
+}
+
+/** Whether a policy has a say: an Accept lifts our own defaults, never the rules of an RFC. */
+function liftable(outcome: number): boolean {
+  return (
+    outcome === verdict.send ||
+    outcome === verdict.ownOnly ||
+    outcome === verdict.ebgpToEbgp ||
+    outcome === verdict.ibgpToEbgp
+  )
 }
 
 /** Whether the path may be told to peers of this profile. */

@@ -6,7 +6,7 @@
 import type { FamilyName, RouteChanges } from '../types.ts'
 import type { AttributeStore } from './attribute-store.ts'
 import { growUint8, growUint16, growUint32, RowList } from './columns.ts'
-import { Decision, type DecisionTables } from './decide.ts'
+import { Decision, type DecisionTables, eligible } from './decide.ts'
 import type { NextHopSets } from './next-hop-sets.ts'
 import type { NextHops } from './next-hops.ts'
 import { PathTable, pathFlag } from './paths.ts'
@@ -118,6 +118,11 @@ export class FamilyRib {
     this.#tables.maxPaths = settings.maxPaths
     this.#tables.asPathRelax = settings.asPathRelax
     this.touchAll()
+  }
+
+  /** Whether the path takes part in the decision. */
+  usable(path: number): boolean {
+    return eligible(this.#tables, path)
   }
 
   /** Row of the path of this peer under this path id, or 0. */

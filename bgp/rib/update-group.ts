@@ -10,10 +10,11 @@
  */
 import type { FamilyName } from '../types.ts'
 import { encodeEndOfRib } from '../wire/encode.ts'
+import { type AdjOut, MultiOut, noPathId, type OutListener, SingleOut, Wanted } from './adj-out.ts'
 import { Bitmap } from './bitmap.ts'
 import { type Block, BlockEncoder, partsFor } from './blocks.ts'
-import { growUint16, growUint32, RowList } from './columns.ts'
-import { type ExportProfile, judge, profileKey, verdict } from './export.ts'
+import { RowList } from './columns.ts'
+import { type ExportPolicy, type ExportProfile, exportedSet, groupKey } from './export.ts'
 import type { FamilyRib, RibListener } from './family-rib.ts'
 
 /** Prefixes encoded in one flush. */
@@ -46,19 +47,26 @@ interface CatchUp {
   readonly wanted: Bitmap
   /** What it may have been told already: only that needs withdrawing. */
   readonly told: Bitmap
+  /** With path ids: those withdrawn since, by prefix. */
+  readonly gone: Map<number, Set<number>>
   scan: number
 }
 
-export class UpdateGroup implements RibListener {
+/** A member that is told to forget what it was told of a path that is now its own. */
+interface Moved {
+  readonly prefix: number
+  readonly pathId: number
+  readonly source: number
+}
+
+export class UpdateGroup implements RibListener, OutListener {
   readonly key: string
   readonly profile: ExportProfile
   readonly family: FamilyName
-  /** Adj-RIB-Out: set announced per prefix (0: none) and the peer it came from. */
-  outSet = new Uint32Array(256)
-  outSource = new Uint16Array(256)
-  announced = 0
-  /** How many of the announced prefixes came from each member (it isn't told those). */
-  readonly #announcedFrom = new Map<number, number>()
+  readonly policy: ExportPolicy | null
+  readonly out: AdjOut
+  readonly #wanted = new Wanted()
+  #moved: Moved[] = []
   readonly #rib: FamilyRib
   readonly #encoder: BlockEncoder
   /** Another one, so that a catch-up never mixes with a flush. */
@@ -74,11 +82,15 @@ export class UpdateGroup implements RibListener {
 
   constructor(
     profile: ExportProfile,
+    policy: ExportPolicy | null,
     rib: FamilyRib,
     onEndOfRib: (member: number, family: FamilyName) => void,
   ) {
-    this.key = profileKey(profile)
+    this.key = groupKey(profile, policy)
     this.profile = profile
+    this.policy = policy
+    this.out =
+      profile.addPath === null ? new SingleOut(rib.attributes) : new MultiOut(rib.attributes)
     this.family = profile.family
     this.#rib = rib
     this.#encoder = new BlockEncoder(profile, rib)
@@ -108,7 +120,7 @@ export class UpdateGroup implements RibListener {
       endOfRibDue: true,
     }
     this.#members.set(number, member)
-    this.#startCatchUp(member, new Bitmap())
+    this.#startCatchUp(member)
   }
 
   /** The session is gone; what it was told no longer matters. */
@@ -142,18 +154,14 @@ export class UpdateGroup implements RibListener {
     return this.#touched.length > 0 || this.#log.length > 0 || this.#catchingUp > 0
   }
 
-  /** How many prefixes this member has been or is being told. */
+  /** How many paths this member has been or is being told. */
   advertisedTo(number: number): number {
-    return this.announced - (this.#announcedFrom.get(number) ?? 0)
+    return this.out.announced - this.out.announcedFrom(number)
   }
 
   /** Drops all state; the group must not be used afterwards. */
   dissolve(): void {
-    for (let prefix = 0; prefix < this.outSet.length; prefix++) {
-      const set = this.outSet[prefix] as number
-      if (set !== 0) this.#rib.attributes.release(set)
-    }
-    this.outSet.fill(0)
+    this.out.clear()
     this.#touched.clear()
     this.#log = []
   }
@@ -180,92 +188,113 @@ export class UpdateGroup implements RibListener {
     }
   }
 
+  /** Part of `out.change`: a path is announced anew. */
+  announce(prefix: number, pathId: number, set: number, source: number, oldSource: number): void {
+    this.#encoder.announce(prefix, pathId, set, source)
+    // The new source had been told the old path; it must forget it.
+    if (oldSource !== -1 && oldSource !== source && this.#members.has(source)) {
+      this.#moved.push({ prefix, pathId, source })
+    }
+    this.#noteForCatchUp(prefix, noPathId)
+  }
+
+  /** Part of `out.change`: a path is announced no more. */
+  withdraw(prefix: number, pathId: number, oldSource: number): void {
+    this.#encoder.withdraw(prefix, pathId, oldSource)
+    this.#noteForCatchUp(prefix, pathId)
+  }
+
   #encodeTouched(): void {
-    const moved: { prefix: number; source: number }[] = []
+    this.#moved = []
     let left = prefixesPerFlushMax
     while (left-- > 0 && this.#touched.length > 0) {
       const prefix = this.#touched.pop()
       this.#touchedMark[prefix] = 0
       // A dirty prefix is touched again as soon as it is decided.
-      if (!this.#rib.isDirty(prefix)) this.#encodeOne(prefix, moved)
+      if (!this.#rib.isDirty(prefix)) this.#encodeOne(prefix)
     }
     if (this.#touched.length === 0) this.#touched.clear()
     this.#append(this.#encoder.finish(-1))
     this.#forgetOversized()
-    this.#withdrawFromNewSources(moved)
+    this.#withdrawFromNewSources()
+  }
+
+  #encodeOne(prefix: number): void {
+    const wanted = this.#wanted
+    wanted.count = 0
+    const { addPath } = this.profile
+    if (addPath === null) this.#want(prefix, this.#rib.best[prefix] as number, noPathId)
+    else this.#wantSeveral(prefix, addPath)
+    this.out.change(prefix, wanted, this)
+    // A set made by the policy that turned out to be announced already, or not at all.
+    for (let index = 0; index < wanted.count; index++) {
+      this.#rib.attributes.discard(wanted.sets[index] as number)
+    }
+  }
+
+  #want(prefix: number, path: number, pathId: number): void {
+    const set = exportedSet(this.profile, this.policy, this.#rib, prefix, path)
+    if (set !== 0) this.#wanted.add(set, this.#rib.paths.peer[path] as number, pathId)
+  }
+
+  /** The path's row is its path id: it stays while the path does, replaced or not. */
+  #wantSeveral(prefix: number, addPath: NonNullable<ExportProfile['addPath']>): void {
+    const rib = this.#rib
+    const { decision } = rib
+    const head = rib.head[prefix] as number
+    if (addPath.mode === 'All') {
+      for (let path = head; path !== 0; path = rib.paths.next[path] as number) {
+        if (rib.usable(path)) this.#want(prefix, path, path)
+      }
+      return
+    }
+    decision.run(head)
+    const count = Math.min(decision.multipathCount, addPath.limit)
+    for (let index = 0; index < count; index++) {
+      const path = decision.multipath[index] as number
+      this.#want(prefix, path, path)
+    }
   }
 
   /** What fits no message is not announced: whoever knew an older form is told to forget it. */
   #forgetOversized(): void {
-    const prefixes = this.#encoder.oversized.slice()
-    if (prefixes.length === 0) return
-    for (const prefix of prefixes) {
-      const set = this.outSet[prefix] as number
-      this.#count(set, this.outSource[prefix] as number, -1)
-      this.#rib.attributes.release(set)
-      this.outSet[prefix] = 0
-      this.#encoder.withdraw(prefix, -1)
+    const oversized = this.#encoder.oversized.slice()
+    if (oversized.length === 0) return
+    for (const { prefix, pathId } of oversized) {
+      this.out.drop(prefix, pathId)
+      this.#encoder.withdraw(prefix, pathId, -1)
     }
     this.#append(this.#encoder.finish(-1))
   }
 
-  #encodeOne(prefix: number, moved: { prefix: number; source: number }[]): void {
-    const rib = this.#rib
-    const best = rib.best[prefix] as number
-    const sends = judge(this.profile, rib, best) === verdict.send
-    const set = sends ? (rib.paths.attributes[best] as number) : 0
-    const source = sends ? (rib.paths.peer[best] as number) : 0
-    const oldSet = this.outSet[prefix] as number
-    const oldSource = this.outSource[prefix] as number
-    if (set === oldSet && source === oldSource) return
-    rib.attributes.retain(set)
-    if (set !== 0) {
-      this.#encoder.announce(prefix, set, source)
-      // The new source had been told the old path; it must forget it.
-      if (oldSet !== 0 && oldSource !== source && this.#members.has(source)) {
-        moved.push({ prefix, source })
-      }
-    } else {
-      this.#encoder.withdraw(prefix, oldSource)
-    }
-    this.#count(oldSet, oldSource, -1)
-    this.#count(set, source, 1)
-    if (oldSet !== 0) rib.attributes.release(oldSet)
-    this.outSet[prefix] = set
-    this.outSource[prefix] = source
-    this.#noteForCatchUp(prefix)
-  }
-
-  #count(set: number, source: number, by: number): void {
-    if (set === 0) return
-    this.announced += by
-    const left = (this.#announcedFrom.get(source) ?? 0) + by
-    if (left === 0) this.#announcedFrom.delete(source)
-    else this.#announcedFrom.set(source, left)
-  }
-
-  #noteForCatchUp(prefix: number): void {
+  /** @param gone path id that was withdrawn, or noPathId */
+  #noteForCatchUp(prefix: number, gone: number): void {
     if (this.#catchingUp === 0) return
-    for (const member of this.#members.values()) {
-      if (member.catchUp === null) continue
-      member.catchUp.wanted.add(prefix)
-      if (prefix < member.catchUp.scan) member.catchUp.scan = prefix
+    for (const { catchUp } of this.#members.values()) {
+      if (catchUp === null) continue
+      catchUp.wanted.add(prefix)
+      if (prefix < catchUp.scan) catchUp.scan = prefix
+      if (gone !== noPathId) noteGone(catchUp, prefix, gone)
     }
   }
 
-  #withdrawFromNewSources(moved: readonly { prefix: number; source: number }[]): void {
-    if (moved.length === 0) return
-    const bySource = new Map<number, number[]>()
-    for (const { prefix, source } of moved) {
-      const prefixes = bySource.get(source)
-      if (prefixes === undefined) bySource.set(source, [prefix])
-      else prefixes.push(prefix)
+  #withdrawFromNewSources(): void {
+    if (this.#moved.length === 0) return
+    const bySource = new Map<number, Moved[]>()
+    for (const moved of this.#moved) {
+      const known = bySource.get(moved.source)
+      if (known === undefined) bySource.set(moved.source, [moved])
+      else known.push(moved)
     }
-    for (const [source, prefixes] of bySource) {
+    for (const [source, all] of bySource) {
+      const catchUp = this.#members.get(source)?.catchUp
       // A member that catches up is told from its own set instead.
-      if (this.#members.get(source)?.catchUp !== null) continue
-      for (const prefix of prefixes) this.#encoder.withdraw(prefix, -1)
-      this.#append(this.#encoder.finish(source))
+      if (catchUp != null) {
+        for (const { prefix, pathId } of all) noteGone(catchUp, prefix, pathId)
+      } else if (catchUp === null) {
+        for (const { prefix, pathId } of all) this.#encoder.withdraw(prefix, pathId, -1)
+        this.#append(this.#encoder.finish(source))
+      }
     }
   }
 
@@ -311,70 +340,92 @@ export class UpdateGroup implements RibListener {
   #detach(member: Member): void {
     const told = new Bitmap()
     this.#eachAnnounced(-1, (prefix) => told.add(prefix))
-    const unsent: number[] = []
+    const catchUp: CatchUp = { wanted: new Bitmap(), told, gone: new Map(), scan: 0 }
     for (let at = member.cursor - this.#logStart; at < this.#log.length; at++) {
-      for (const prefix of (this.#log[at] as Block).prefixes) {
-        unsent.push(prefix)
+      const { prefixes, pathIds } = this.#log[at] as Block
+      for (let index = 0; index < prefixes.length; index++) {
+        const prefix = prefixes[index] as number
+        catchUp.wanted.add(prefix)
         told.add(prefix)
+        noteGone(catchUp, prefix, pathIds[index] as number)
       }
     }
     this.#skipLog(member)
-    const wanted = new Bitmap()
-    for (const prefix of unsent) wanted.add(prefix)
-    member.catchUp = { wanted, told, scan: 0 }
+    member.catchUp = catchUp
     this.#catchingUp++
   }
 
-  #startCatchUp(member: Member, told: Bitmap): void {
+  #startCatchUp(member: Member): void {
     const wanted = new Bitmap()
     this.#eachAnnounced(member.number, (prefix) => wanted.add(prefix))
-    member.catchUp = { wanted, told, scan: 0 }
+    member.catchUp = { wanted, told: new Bitmap(), gone: new Map(), scan: 0 }
     this.#catchingUp++
   }
 
   #feedCatchUp(member: Member): void {
-    const { wanted, told } = member.catchUp as CatchUp
-    while (wanted.count > 0 && member.sink.queuedBytes < memberQueueBytesMax) {
-      this.#encodeCatchUp(member, wanted, told)
+    const catchUp = member.catchUp as CatchUp
+    while (catchUp.wanted.count > 0 && member.sink.queuedBytes < memberQueueBytesMax) {
+      this.#encodeCatchUp(member, catchUp)
       const blocks = this.#catchUpEncoder.finish(member.number)
       let updates = 0
       for (const block of blocks) updates += block.updates
-      if (blocks.length > 0)
-        member.sink.send(
-          blocks.map((block) => block.bytes),
-          updates,
-        )
+      if (blocks.length === 0) continue
+      member.sink.send(
+        blocks.map((block) => block.bytes),
+        updates,
+      )
     }
-    if (wanted.count > 0) return
+    if (catchUp.wanted.count > 0) return
     member.catchUp = null
     this.#catchingUp--
     member.cursor = this.#logStart + this.#log.length
   }
 
-  #encodeCatchUp(member: Member, wanted: Bitmap, told: Bitmap): void {
-    const catchUp = member.catchUp as CatchUp
+  #encodeCatchUp(member: Member, catchUp: CatchUp): void {
+    const { wanted } = catchUp
     let left = catchUpPrefixesMax
     while (left-- > 0 && wanted.count > 0) {
       let prefix = wanted.next(catchUp.scan)
       if (prefix === -1) prefix = wanted.next(0)
       wanted.delete(prefix)
       catchUp.scan = prefix + 1
-      const set = this.outSet[prefix] as number
-      const source = this.outSource[prefix] as number
-      if (set !== 0 && source !== member.number) {
-        this.#catchUpEncoder.announce(prefix, set, source)
-        told.add(prefix)
-      } else if (told.has(prefix)) {
-        this.#catchUpEncoder.withdraw(prefix, -1)
-        told.delete(prefix)
-      }
+      this.#encodeCatchUpPrefix(member.number, catchUp, prefix)
     }
   }
 
+  #encodeCatchUpPrefix(member: number, catchUp: CatchUp, prefix: number): void {
+    const { out } = this
+    const { told, gone } = catchUp
+    const lost = gone.get(prefix)
+    let announced = 0
+    for (let entry = out.first(prefix); entry !== 0; entry = out.next(entry)) {
+      if (out.sourceOf(entry) === member) continue
+      const pathId = out.pathIdOf(entry)
+      this.#catchUpEncoder.announce(prefix, pathId, out.setOf(entry), out.sourceOf(entry))
+      lost?.delete(pathId)
+      announced++
+    }
+    if (told.has(prefix)) {
+      if (this.profile.addPath === null) {
+        if (announced === 0) this.#catchUpEncoder.withdraw(prefix, noPathId, -1)
+      } else {
+        for (const pathId of lost ?? []) this.#catchUpEncoder.withdraw(prefix, pathId, -1)
+      }
+    }
+    gone.delete(prefix)
+    if (announced > 0) told.add(prefix)
+    else told.delete(prefix)
+  }
+
   #eachAnnounced(except: number, visit: (prefix: number) => void): void {
+    const { out } = this
     const { limit } = this.#rib.prefixes
     for (let prefix = 0; prefix < limit; prefix++) {
-      if (this.outSet[prefix] !== 0 && this.outSource[prefix] !== except) visit(prefix)
+      for (let entry = out.first(prefix); entry !== 0; entry = out.next(entry)) {
+        if (out.sourceOf(entry) === except) continue
+        visit(prefix)
+        break
+      }
     }
   }
 
@@ -395,10 +446,17 @@ export class UpdateGroup implements RibListener {
   }
 
   #growTo(rows: number): void {
-    this.outSet = growUint32(this.outSet, rows)
-    this.outSource = growUint16(this.outSource, rows)
+    this.out.growTo(rows)
     const marks = new Uint8Array(rows)
     marks.set(this.#touchedMark)
     this.#touchedMark = marks
   }
+}
+
+/** Remembers a path id the member may know and must be told to forget. */
+function noteGone(catchUp: CatchUp, prefix: number, pathId: number): void {
+  if (pathId === noPathId) return
+  const known = catchUp.gone.get(prefix)
+  if (known === undefined) catchUp.gone.set(prefix, new Set([pathId]))
+  else known.add(pathId)
 }
