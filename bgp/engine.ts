@@ -261,7 +261,9 @@ export class Engine {
         : maxMessageLength,
       nextHopMode: config.nextHopMode,
       self: self === null ? [] : [...parseAddress(self)],
-      addPath: null,
+      addPath: negotiated.addPathSend.includes(family)
+        ? { mode: 'Ecmp', limit: this.#config.maxPaths }
+        : null,
       subnet: negotiated.ebgp ? this.#subnet(family, self, addresses.remote) : null,
     }
   }

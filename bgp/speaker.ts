@@ -135,6 +135,7 @@ export class Speaker implements SessionHandler {
     const wanted = new Map(
       peers.filter((peer) => peer.range === null).map((peer) => [peer.name, peer]),
     )
+    for (const config of wanted.values()) this.#rename(config, wanted)
     for (const entry of [...this.#peers.values()]) {
       const config = entry.range === null ? wanted.get(entry.config.name) : this.#rangeOf(entry)
       if (config === undefined) await this.#remove(entry)
@@ -318,6 +319,24 @@ export class Speaker implements SessionHandler {
     })
   }
 
+  /** A peer that is there under another name keeps its session: names are for people. */
+  #rename(config: PeerConfig, wanted: ReadonlyMap<string, PeerConfig>): void {
+    if (this.#peers.has(config.name)) return
+    for (const [name, entry] of this.#peers) {
+      const { address, port, localAddress } = entry.config
+      const same =
+        entry.range === null &&
+        address === config.address &&
+        port === config.port &&
+        localAddress === config.localAddress
+      if (!same || wanted.has(name)) continue
+      this.#peers.delete(name)
+      this.#peers.set(config.name, entry)
+      if (entry.member !== null) this.engine.peers.names[entry.member.number] = config.name
+      return
+    }
+  }
+
   #add(config: PeerConfig, range: string | null): PeerEntry {
     const session = new PeerSession(config, {
       clock: this.#ports.clock,
@@ -381,6 +400,13 @@ export class Speaker implements SessionHandler {
     if (range === undefined || range.heldDown !== null || range.shutdown) {
       const why = range === undefined ? 'no peer is configured for it' : 'its range is held down'
       this.#refuse(incoming, why)
+      return
+    }
+    const pods = this.#config.refuse.find(
+      ({ prefix, match }) => match === 'covered' && inRange(prefix, remoteAddress),
+    )
+    if (pods !== undefined && !inside(pods.prefix, range.range as string)) {
+      this.#refuse(incoming, `it lies in ${pods.prefix} (${pods.reason}), where no router is`)
       return
     }
     const accepted = [...this.#peers.values()].filter(({ range: of }) => of === range.name).length
@@ -463,6 +489,10 @@ function inRange(range: string, address: string): boolean {
   const host = parsePrefix(`${plain}/${plain.includes(':') ? 128 : 32}`)
   const outer = parsePrefix(range)
   return outer.family === host.family && covers(outer, host)
+}
+
+function inside(outer: string, inner: string): boolean {
+  return covers(parsePrefix(outer), parsePrefix(inner))
 }
 
 /** Whether parameters differ that shape the exchange of routes but not the session. */

@@ -149,8 +149,8 @@ export class Agent {
 
   async #apply(snapshot: Snapshot): Promise<void> {
     if (this.#closed) return
-    const intent = computeIntent(snapshot.resources, this.node)
     const before = this.#intent
+    const intent = computeIntent(snapshot.resources, this.node, before)
     this.#tellProblems(snapshot, intent)
     this.#snapshot = snapshot
     if (intent.node === null) {

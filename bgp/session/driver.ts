@@ -122,7 +122,7 @@ export class Driver implements LaneOwner {
     this.#refusing = false
     this.#connectFailures = 0
     this.#sessionFailures = 0
-    this.record.reason = reason
+    this.record.begin(reason)
     const error = fault === null ? null : farewell(fault, text, reason)
     this.#outgoing.stop(error, reason)
     this.#incoming.stop(error, reason)
@@ -212,9 +212,10 @@ export class Driver implements LaneOwner {
     this.#events.down(reason)
   }
 
-  failed(lane: Lane, { kind, direction, reason }: Failure): void {
+  failed(lane: Lane, failure: Failure): void {
     if (!this.#willing) return
-    this.record.error(direction, reason)
+    const { kind, reason } = failure
+    this.record.failed(failure)
     if (kind === 'connect') {
       this.#connectFailures += 1
       return
@@ -309,7 +310,8 @@ export class Driver implements LaneOwner {
       return true
     } catch (cause) {
       const words = cause instanceof Error ? cause.message : String(cause)
-      this.record.error('local', `a connection from the peer was refused: ${words}`)
+      const reason = `a connection from the peer was refused: ${words}`
+      this.record.failed({ kind: 'error', direction: 'local', reason })
       return false
     }
   }

@@ -6,9 +6,13 @@
 
 import type { Clock, MessageCounts, PeerView, SpeakerEvent } from '../types.ts'
 import { messageType } from '../wire/message.ts'
+import type { Failure } from './fsm.ts'
 
 /** Happenings remembered for each peer. */
 export const historyMax = 32
+
+/** Different reasons that are told as news once, before a session or an order clears the list. */
+const toldMax = 16
 
 export interface Happening {
   /** Unix milliseconds. */
@@ -36,6 +40,10 @@ export class SessionRecord {
   readonly #clock: Clock
   readonly #tell: (event: SpeakerEvent) => void
   readonly #history: Happening[] = []
+  /** The last error of the protocol, until a session comes about. */
+  #cause: string | null = null
+  /** Reasons that are no news any more. */
+  readonly #told = new Set<string>()
 
   constructor(peer: string, clock: Clock, tell: (event: SpeakerEvent) => void) {
     this.#peer = peer
@@ -65,8 +73,17 @@ export class SessionRecord {
     this.#tell(data === undefined ? event : { ...event, data })
   }
 
+  /** Begins anew by order: what went wrong before is no longer of interest. */
+  begin(reason: string): void {
+    this.reason = reason
+    this.#cause = null
+    this.#told.clear()
+  }
+
   up(text: string, data: Readonly<Record<string, unknown>>): void {
     this.reason = null
+    this.#cause = null
+    this.#told.clear()
     this.since = this.#clock.wall()
     this.event('peer.established', 'info', text, data)
   }
@@ -75,16 +92,21 @@ export class SessionRecord {
     this.reason = reason
     this.since = this.#clock.wall()
     this.flaps += 1
+    this.#told.add(reason)
     this.event('peer.down', 'warn', reason)
   }
 
-  /** `told`: the same words have just been used for the session going down. */
-  error(direction: LastError['direction'], text: string): void {
-    const news = this.lastError?.text !== text || this.reason === null
-    const told = this.reason === text && !news
-    this.reason = text
-    this.lastError = { at: this.#clock.wall(), direction, text }
-    this.event('peer.error', told ? 'debug' : 'warn', text)
+  /**
+   * An error stays the reason until there is a session again: what follows it (the other side
+   * pauses, closes, refuses) is told beside it and must not hide it.
+   */
+  failed({ kind, direction, reason }: Failure): void {
+    if (kind === 'error') this.#cause = reason
+    const aftermath = this.#cause !== null && this.#cause !== reason
+    this.reason = aftermath ? `${this.#cause}; since then: ${reason}` : reason
+    if (!aftermath) this.lastError = { at: this.#clock.wall(), direction, text: reason }
+    this.event('peer.error', this.#told.has(reason) ? 'debug' : 'warn', reason)
+    if (this.#told.size < toldMax) this.#told.add(reason)
   }
 }
 

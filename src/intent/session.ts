@@ -1,0 +1,238 @@
+/**
+ * A peering → the session the speaker is told to have: its name, every parameter, and the reason to
+ * keep it down when something it asks for can't be had. A peer that names a feature which isn't
+ * enforced yet stays down: routes that a filter was meant to stop do harm.
+ */
+import type { FamilyName, PeerConfig } from '../../bgp/types.ts'
+import { good, type Read } from '../config/address.ts'
+import { plain } from '../config/kinds.ts'
+import { compareText } from '../config/problem.ts'
+import type { BgpPeerResource } from '../config/resources.ts'
+import { BgpPeerSpec } from '../config/schema/bgp-peer.ts'
+import { fillDefaults } from '../config/validate.ts'
+import { addressOf, routerIdOf } from './node.ts'
+import type { Peering, Vantage } from './peering.ts'
+import { fail, joinWords, warn } from './problem.ts'
+import { findPassword } from './secret.ts'
+import type { Problem } from './types.ts'
+
+export interface Session {
+  readonly config: PeerConfig
+  readonly peering: Peering
+  /** BGPFilters named, in order. */
+  readonly filters: readonly string[]
+}
+
+export interface Sessions {
+  /** Sorted by name. */
+  readonly sessions: readonly Session[]
+  /** The cluster id this node reflects with, or null. */
+  readonly clusterId: string | null
+  readonly problems: readonly Problem[]
+}
+
+/** Fields that are read and not enforced yet; the words complete "… is not enforced yet". */
+export const notEnforced: readonly (readonly [keyof BgpPeerSpec, string])[] = [
+  ['bfd', 'BFD'],
+  ['gracefulRestart', 'gracefulRestart'],
+  ['addPaths', 'addPaths'],
+  ['maxPrefixes', 'maxPrefixes'],
+  ['interface', 'interface'],
+  ['reachableBy', 'reachableBy'],
+  ['role', 'role'],
+]
+
+const meshSpec = fillDefaults(plain(BgpPeerSpec), {}) as BgpPeerSpec
+
+export function makeSessions(vantage: Vantage, peerings: readonly Peering[]): Sessions {
+  const problems = new Map<string, Problem>()
+  // The same trouble of one BGPPeer shows at each of its sessions; it is said once.
+  const report = (problem: Problem) => problems.set(JSON.stringify(problem), problem)
+  const clusterId = settleClusterId(vantage, peerings, report)
+  const names = namePeerings(peerings)
+  const sessions = peerings.map((peering, index): Session => {
+    const spec = peering.source?.body.spec ?? meshSpec
+    const config = configurePeer(vantage, peering, names[index] ?? '', clusterId, report)
+    return { config, peering, filters: spec.filters }
+  })
+  sessions.sort((a, b) => compareText(a.config.name, b.config.name))
+  return { sessions, clusterId, problems: [...problems.values()] }
+}
+
+type Report = (problem: Problem) => void
+
+/** RFC 4456 §7: the cluster id defaults to the router id where clients are asked for. */
+function settleClusterId(
+  vantage: Vantage,
+  peerings: readonly Peering[],
+  report: Report,
+): string | null {
+  const { own } = vantage
+  const asking = peerings.find(
+    ({ source, scope }) => scope !== 'reverse' && source?.body.spec.routeReflectorClient === true,
+  )
+  if (own.clusterId !== null || asking === undefined) return own.clusterId
+  const routerId = routerIdOf(own)
+  const subject = `BGPPeer/${asking.source?.name}`
+  const message = `node ${own.name} has no cluster id; it reflects with its router id ${routerId}`
+  const remedy = 'set the annotation routelet.io/RouteReflectorClusterID on the Node'
+  report({ reason: 'ClusterIdFromRouterId', severity: 'info', subject, message, remedy })
+  return routerId
+}
+
+/** The BGPPeer's name if it gives one session, else `BGPPEER.NODE-OR-ADDRESS.v4|v6`. */
+function namePeerings(peerings: readonly Peering[]): readonly string[] {
+  const counts = new Map<BgpPeerResource, number>()
+  for (const { source } of peerings) {
+    if (source !== null) counts.set(source, (counts.get(source) ?? 0) + 1)
+  }
+  const taken = new Set<string>()
+  return peerings.map(({ source, remote, address, range, family, port }) => {
+    const far = remote?.name ?? address ?? range
+    const single = source !== null && counts.get(source) === 1
+    const wanted = single ? source.name : `${source?.name ?? 'mesh'}.${far}.v${family}`
+    // Only a BGPPeer called like a session of another could collide; the port tells them apart.
+    const name = taken.has(wanted) ? `${wanted}.${port}` : wanted
+    taken.add(name)
+    return name
+  })
+}
+
+function configurePeer(
+  vantage: Vantage,
+  peering: Peering,
+  name: string,
+  clusterId: string | null,
+  report: Report,
+): PeerConfig {
+  const { spec: settings } = vantage.settings
+  const { source, scope, family, asn, localAsn } = peering
+  const spec = source?.body.spec ?? meshSpec
+  const reversed = scope === 'reverse'
+  const reference = source === null ? settings.nodeMeshPassword : spec.password
+  const password = reference === undefined ? null : readPassword(vantage, peering, name, report)
+  const restart = source === null ? settings.nodeMeshMaxRestartTime : spec.maxRestartTime
+  const ownFamily: FamilyName = family === 4 ? 'ipv4-unicast' : 'ipv6-unicast'
+  const keepsNextHop = spec.keepOriginalNextHop && asn !== localAsn
+  const reasons = [
+    ...(password === null || password.ok ? [] : [password.error]),
+    ...findUnenforced(vantage, peering, spec, report),
+  ]
+  return {
+    name,
+    origin: describeOrigin(peering),
+    description: spec.description,
+    address: peering.address,
+    range: peering.range,
+    rangeLimit: spec.peerRangeLimit,
+    port: peering.port,
+    asn,
+    localAsn,
+    localAddress: chooseSource(vantage, peering, spec, report),
+    // What the author said of the one end isn't true of the other.
+    passive: (reversed ? undefined : spec.passive) ?? peering.passive,
+    password: password?.ok === true ? password.value : null,
+    holdSeconds: spec.holdTime,
+    keepaliveSeconds: spec.keepaliveTime ?? null,
+    connectRetrySeconds: spec.connectRetryTime,
+    families: [...new Set(spec.families ?? [ownFamily])].sort(),
+    routeReflectorClient:
+      (reversed ? undefined : spec.routeReflectorClient) ?? isClient(vantage, peering),
+    clusterId,
+    nextHopMode: spec.nextHopMode ?? (keepsNextHop ? 'Keep' : 'Auto'),
+    export: spec.export,
+    allowedLocalAsns: spec.numAllowedLocalASNumbers,
+    asOverride: spec.asOverride,
+    ttlSecurity: spec.ttlSecurity ?? null,
+    ebgpMultihop: spec.ebgpMultihop ?? null,
+    restartSeconds: restart ?? meshSpec.maxRestartTime,
+    shutdown: spec.shutdown,
+    heldDown: reasons.length === 0 ? null : reasons.join('; '),
+  }
+}
+
+function describeOrigin({ source, scope }: Peering): string {
+  if (source === null) return 'mesh'
+  return scope === 'reverse' ? `reverse of BGPPeer ${source.name}` : `BGPPeer ${source.name}`
+}
+
+/** Calico's rule: same AS, a cluster id here, and another one or none there. */
+function isClient({ own }: Vantage, { asn, localAsn, remote }: Peering): boolean {
+  return asn === localAsn && own.clusterId !== null && remote?.clusterId !== own.clusterId
+}
+
+function chooseSource(
+  vantage: Vantage,
+  { family, range }: Peering,
+  spec: BgpPeerSpec,
+  report: Report,
+): string | null {
+  // A range never dials, so no source address is needed for it.
+  if (spec.sourceAddress === 'None' || range !== null) return null
+  const own = addressOf(vantage.own, family)
+  if (own === null) {
+    const message = `it has no IPv${family} address; the kernel chooses the source of sessions`
+    const remedy = `set the annotation routelet.io/IPv${family}Address`
+    report(warn('NoNodeAddress', `Node/${vantage.own.name}`, message, remedy))
+  }
+  return own
+}
+
+/** The key, or why there is none. A running session keeps the key it has. */
+function readPassword(
+  vantage: Vantage,
+  { source, address, range }: Peering,
+  name: string,
+  report: Report,
+): Read<string> {
+  const reference =
+    source === null ? vantage.settings.spec.nodeMeshPassword : source.body.spec.password
+  if (reference === undefined) throw new TypeError('a password is read only where one is named')
+  const read = findPassword(vantage.resources.secrets, reference.secretKeyRef)
+  if (read.ok) return read
+  const subject = source === null ? 'BGPConfiguration/default' : `BGPPeer/${source.name}`
+  const last = vantage.before?.peers.find((peer) => peer.name === name)
+  if (last?.password != null && last.address === address && last.range === range) {
+    report(warn('LastKeyKept', subject, `${read.error}: the last key stays in force`, 'add it'))
+    return good(last.password)
+  }
+  const remedy = 'add it; the session comes up by itself'
+  report(fail('MissingSecret', subject, `${read.error}: the session stays down`, remedy))
+  return read
+}
+
+/** Reasons to keep a session down because of what isn't enforced. */
+function findUnenforced(
+  vantage: Vantage,
+  { source, asn, localAsn }: Peering,
+  spec: BgpPeerSpec,
+  report: Report,
+): string[] {
+  const reasons: string[] = []
+  const fields = notEnforced.filter(([field]) => spec[field] !== undefined)
+  const subject = source === null ? 'mesh' : `BGPPeer/${source.name}`
+  if (fields.length > 0) {
+    const words = joinWords(fields.map(([, word]) => word))
+    const reason = `${words} ${fields.length > 1 ? 'are' : 'is'} not enforced yet`
+    const remedy = `remove ${joinWords(fields.map(([field]) => field))} to bring the session up`
+    report(warn('NotEnforced', subject, `${reason}: the session stays down`, remedy))
+    reasons.push(reason)
+  }
+  if (spec.filters.length > 0) {
+    const known = new Set(vantage.resources.bgpFilters.map((filter) => filter.name))
+    for (const filter of spec.filters.filter((name) => !known.has(name))) {
+      const message = `filters: BGPFilter ${filter} does not exist`
+      report(fail('MissingFilter', subject, message, 'create it, or correct the name'))
+    }
+    const reason = `filters are not enforced yet (${spec.filters.join(', ')})`
+    const remedy = 'remove filters to bring the session up unfiltered'
+    report(warn('NotEnforced', subject, `${reason}: the session stays down`, remedy))
+    reasons.push(reason)
+  } else if (vantage.settings.spec.ebgpRequiresPolicy && asn !== localAsn) {
+    const reason = 'ebgpRequiresPolicy is set and the peer has no filters (RFC 8212)'
+    const remedy = 'name filters, or unset ebgpRequiresPolicy'
+    report(warn('PolicyRequired', subject, `${reason}: the session stays down`, remedy))
+    reasons.push(reason)
+  }
+  return reasons
+}

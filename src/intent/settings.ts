@@ -1,0 +1,166 @@
+/**
+ * The BGPConfiguration in force on a node: `default`, overridden by `node.NAME` where that says
+ * something, defaults filled in last. What is set and not enforced yet is reported.
+ */
+
+import type { FibSettings } from '../../fib/types.ts'
+import { plain } from '../config/kinds.ts'
+import type { BgpConfigurationResource, ResourceSet } from '../config/resources.ts'
+import {
+  BgpConfigurationSpec,
+  perNodeFields,
+  type WrittenConfigurationSpec,
+} from '../config/schema/bgp-configuration.ts'
+import { fillDefaults, isRecord } from '../config/validate.ts'
+import { inform, warn } from './problem.ts'
+import type { Problem } from './types.ts'
+
+export interface Settings {
+  readonly spec: BgpConfigurationSpec
+  readonly fib: FibSettings
+  readonly localPreference: number
+  /** As pino names it; null when no resource says. */
+  readonly logLevel: string | null
+  readonly problems: readonly Problem[]
+}
+
+const schema = plain(BgpConfigurationSpec)
+
+/** Calico sends LOCAL_PREF = 2147483647 − route priority (v3.32 and later); 1024 is its normal. */
+const calicoPreferenceBase = 2_147_483_647
+const calicoPriority = 1024
+const defaultPreference = 100
+
+/** Calico's levels in pino's words. */
+const logLevels: Readonly<Record<string, string>> = {
+  trace: 'trace',
+  debug: 'debug',
+  info: 'info',
+  warning: 'warn',
+  error: 'error',
+  fatal: 'fatal',
+}
+
+/** Routing protocols that other programs mark their routes with. */
+const foreignProtocols: Readonly<Record<number, string>> = {
+  9: 'routing advertisements',
+  11: 'Zebra',
+  12: 'BIRD and Calico',
+  16: 'DHCP',
+  17: 'kube-router',
+  80: 'Felix',
+  186: 'FRR (BGP)',
+  188: 'FRR (OSPF)',
+  196: 'FRR (static)',
+}
+
+/** Read, and not enforced yet: setting one to anything but its default is reported. */
+export const notEnforced: readonly (keyof BgpConfigurationSpec)[] = [
+  'serviceLoadBalancerAggregation',
+  'ignoredInterfaces',
+  'localWorkloadPeeringIPV4',
+  'localWorkloadPeeringIPV6',
+  'programClusterRoutes',
+  'cni',
+  'announceNodeAddresses',
+  'serviceLoopPrevention',
+]
+
+const serviceFields = [
+  'serviceClusterIPs',
+  'serviceExternalIPs',
+  'serviceLoadBalancerIPs',
+] as const satisfies readonly (keyof BgpConfigurationSpec)[]
+
+export function settleConfiguration(resources: ResourceSet, nodeName: string): Settings {
+  const find = (name: string) => resources.bgpConfigurations.find((found) => found.name === name)
+  const cluster = find('default')
+  const own = find(`node.${nodeName}`)
+  const written = mergeWritten(cluster?.written ?? {}, own?.written ?? {})
+  const spec = fillDefaults(schema, written) as BgpConfigurationSpec
+  const problems = [cluster, own].flatMap((found) => (found ? reportNotEnforced(found) : []))
+  const subject = own === undefined ? 'BGPConfiguration/default' : `BGPConfiguration/${own.name}`
+  const { table, protocol, metric, maxPaths, install, scanInterval } = spec.fib
+  const foreign = foreignProtocols[protocol]
+  if (foreign !== undefined) {
+    const message = `fib.protocol ${protocol} marks routes of ${foreign}; they would pass for ours`
+    problems.push(warn('ForeignProtocol', subject, message, 'use a number of its own, such as 179'))
+  }
+  const preference = settlePreference(spec)
+  problems.push(...preference.problems)
+  return {
+    spec,
+    fib: {
+      table,
+      protocol,
+      metric,
+      maxPaths,
+      install,
+      scanSeconds: scanInterval === 0 ? null : scanInterval,
+    },
+    localPreference: preference.value,
+    logLevel: logLevels[spec.logSeverityScreen ?? ''] ?? null,
+    problems,
+  }
+}
+
+/** The port each node listens on, by name. */
+export function listenPorts(resources: ResourceSet): (nodeName: string) => number {
+  const ports = new Map<string, number | undefined>()
+  for (const { name, written } of resources.bgpConfigurations) ports.set(name, written.listenPort)
+  const { listenPort } = fillDefaults(schema, {
+    listenPort: ports.get('default'),
+  }) as BgpConfigurationSpec
+  return (nodeName) => ports.get(`node.${nodeName}`) ?? listenPort
+}
+
+/** Own fields win, one by one also inside `fib` and `readiness`; lists are taken whole. */
+function mergeWritten(
+  cluster: WrittenConfigurationSpec,
+  own: WrittenConfigurationSpec,
+): WrittenConfigurationSpec {
+  const merged: Record<string, unknown> = { ...cluster }
+  for (const field of perNodeFields) {
+    const value = own[field]
+    if (value === undefined) continue
+    const below = merged[field]
+    merged[field] = isRecord(value) && isRecord(below) ? { ...below, ...value } : value
+  }
+  return merged
+}
+
+function settlePreference(spec: BgpConfigurationSpec): { value: number; problems: Problem[] } {
+  const { localPreference, ipv4NormalRoutePriority, ipv6NormalRoutePriority } = spec
+  if (typeof localPreference === 'number') return { value: localPreference, problems: [] }
+  const priority = ipv4NormalRoutePriority ?? ipv6NormalRoutePriority
+  if (localPreference === undefined && priority === undefined) {
+    return { value: defaultPreference, problems: [] }
+  }
+  const value = calicoPreferenceBase - (priority ?? calicoPriority)
+  const differs = (ipv6NormalRoutePriority ?? priority) !== priority
+  if (!differs) return { value, problems: [] }
+  const message = `one LOCAL_PREF serves both families; it follows IPv4 (${value})`
+  const remedy = 'give both families the same route priority'
+  return {
+    value,
+    problems: [warn('RoutePriorityMismatch', 'BGPConfiguration/default', message, remedy)],
+  }
+}
+
+function reportNotEnforced(resource: BgpConfigurationResource): Problem[] {
+  const subject = `BGPConfiguration/${resource.name}`
+  const defaults = fillDefaults(schema, {}) as BgpConfigurationSpec
+  const isSet = (field: keyof BgpConfigurationSpec) =>
+    resource.written[field] !== undefined &&
+    JSON.stringify(resource.body.spec[field]) !== JSON.stringify(defaults[field])
+  const problems = notEnforced.filter(isSet).map((field) => {
+    const message = `spec.${field} is not enforced yet and has no effect`
+    return warn('NotEnforced', subject, message, 'remove it, or expect nothing of it')
+  })
+  const services = serviceFields.filter(isSet)
+  if (services.length > 0) {
+    const message = `service addresses are not announced yet; ${services.join(', ')} only refuse`
+    problems.push(inform('ServicesNotAnnounced', subject, message))
+  }
+  return problems
+}
