@@ -67,6 +67,7 @@ export class Engine {
   readonly #waiting: (() => void)[] = []
   #turn: Timer | null = null
   #closed = false
+  #deferring = false
 
   constructor(config: SpeakerConfig, ports: EnginePorts) {
     this.#config = config
@@ -85,7 +86,10 @@ export class Engine {
     )
     this.intake = new Intake(this.ribs, this.attributes, this.nextHops)
     this.intake.refuse(config.refuse)
-    ports.tracker.onChange((states) => this.#onNextHops(this.nextHops.apply(states)))
+    ports.tracker.onChange((states) => {
+      this.#onNextHops(this.nextHops.apply(states))
+      if (this.#waiting.length > 0) this.schedule()
+    })
   }
 
   rib(family: FamilyName): FamilyRib {
@@ -131,21 +135,27 @@ export class Engine {
     return this.#announcements
   }
 
-  /** An Established peer: it gets a number, and joins a group for each family. */
+  /**
+   * An Established peer: it gets a number, and joins a group for each family.
+   * @param returning the number its stale paths are kept under, or null
+   */
   join(
     config: PeerConfig,
     negotiated: Negotiated,
     addresses: { readonly remote: string; readonly local: string },
     sink: MemberSink,
+    returning: number | null = null,
   ): EnginePeer {
-    const number = this.peers.add({
+    const facts = {
       name: config.name,
       address: addresses.remote,
       addressBytes: parseAddress(addresses.remote),
       ebgp: negotiated.ebgp,
       client: config.routeReflectorClient && !negotiated.ebgp,
       routerId: negotiated.peerRouterId,
-    })
+    }
+    if (returning !== null) this.peers.set(returning, facts)
+    const number = returning ?? this.peers.add(facts)
     const clusterId = config.clusterId === null ? null : parseIpv4(config.clusterId)
     const groups = new Map<FamilyName, UpdateGroup>()
     for (const family of negotiated.families) {
@@ -167,14 +177,54 @@ export class Engine {
     }
   }
 
-  /** The session is over: its paths go, and so does what it was told. */
-  leave(peer: EnginePeer): void {
+  /**
+   * The session is over. The paths of the families in `keep` stay, marked stale (RFC 4724 §4.2),
+   * under the peer's number until it returns or `forget` is called; all others go.
+   */
+  leave(peer: EnginePeer, keep: readonly FamilyName[] = []): void {
     for (const group of peer.groups.values()) {
       group.leave(peer.number)
       if (group.memberCount === 0) this.#dissolve(group)
     }
-    for (const family of peer.negotiated.families) this.rib(family).withdrawPeer(peer.number)
-    this.peers.retire(peer.number)
+    for (const family of peer.negotiated.families) {
+      if (keep.includes(family)) this.rib(family).markStale(peer.number)
+      else this.rib(family).withdrawPeer(peer.number)
+    }
+    if (keep.length === 0) this.peers.retire(peer.number)
+    this.schedule()
+  }
+
+  /** Removes what is stale of a peer in a family: it has said all it has to say, or too late. */
+  sweep(number: number, family: FamilyName): number {
+    const swept = this.rib(family).sweepStale(number)
+    if (swept > 0) this.schedule()
+    return swept
+  }
+
+  /** A peer that is not waited for any longer: nothing is kept of it. */
+  forget(number: number): void {
+    for (const rib of this.ribs.values()) rib.withdrawPeer(number)
+    this.peers.retire(number)
+    this.schedule()
+  }
+
+  /**
+   * While true, peers are told nothing: after a restart, what they keep of us must not be replaced
+   * by half of it (RFC 4724 §4.1, deferral of route selection).
+   */
+  set deferring(deferring: boolean) {
+    this.#deferring = deferring
+    this.schedule()
+  }
+
+  get deferring(): boolean {
+    return this.#deferring
+  }
+
+  /** The peer's socket has room again. */
+  feed(peer: EnginePeer): void {
+    if (this.#deferring) return
+    for (const group of peer.groups.values()) group.pump(peer.number)
     this.schedule()
   }
 
@@ -187,7 +237,10 @@ export class Engine {
     })
   }
 
-  /** Calls back once, as soon as every change known by now is decided and handed on. */
+  /**
+   * Calls back once, as soon as every change known by now is decided and handed on, with an answer
+   * for every next hop.
+   */
   whenSettled(run: () => void): void {
     this.#waiting.push(run)
     this.schedule()
@@ -203,12 +256,14 @@ export class Engine {
   #run(): boolean {
     let more = false
     for (const rib of this.ribs.values()) if (rib.settle(prefixesPerTurnMax)) more = true
-    for (const group of this.#groups.values()) if (group.flush()) more = true
+    if (!this.#deferring) {
+      for (const group of this.#groups.values()) if (group.flush()) more = true
+    }
     if (more) return true
     let clean = true
     for (const rib of this.ribs.values()) if (!rib.reap()) clean = false
     if (clean && this.peers.retired > 0) this.peers.recycle()
-    for (const run of this.#waiting.splice(0)) run()
+    if (this.nextHops.awaited === 0) for (const run of this.#waiting.splice(0)) run()
     return false
   }
 

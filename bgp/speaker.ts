@@ -208,8 +208,7 @@ export class Speaker implements SessionHandler {
   drained(session: PeerSession): void {
     const member = this.#bySession.get(session)?.member
     if (member == null) return
-    for (const group of member.groups.values()) group.pump(member.number)
-    this.engine.schedule()
+    this.engine.feed(member)
   }
 
   event(event: SpeakerEvent): void {

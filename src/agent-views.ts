@@ -70,7 +70,7 @@ export class AgentAnswers implements AgentViews {
         'ipv4-unicast': routeCounts(counts, 'ipv4-unicast'),
         'ipv6-unicast': routeCounts(counts, 'ipv6-unicast'),
       },
-      fib: await agent.fib.status(),
+      fib: await this.fibStatus(),
       announcements: intent?.announcements ?? [],
       conditions: agent.problems.map(conditionOf),
       loopDelay: this.#delay(),
@@ -123,8 +123,9 @@ export class AgentAnswers implements AgentViews {
     return { items: page, continue: items.length > limit ? (page.at(-1)?.prefix ?? null) : null }
   }
 
-  fibStatus(): Promise<FibStatus> {
-    return this.#agent.fib.status()
+  async fibStatus(): Promise<FibStatus> {
+    if (this.#agent.kernelStarted) return await this.#agent.fib.status()
+    return { ...nothingInstalled, settings: this.#agent.fibSettings }
   }
 
   fibDifference(): Promise<readonly FibDifference[]> {
@@ -178,6 +179,31 @@ export class AgentAnswers implements AgentViews {
   #delay(): { p50: number; p99: number; max: number } {
     return this.#loopDelay.max === 0 ? readDelay(this.#loop) : this.#loopDelay
   }
+}
+
+/** The kernel writer before it has started. */
+const nothingInstalled: Omit<FibStatus, 'settings'> = {
+  mode: 'kernel',
+  wanted: 0,
+  installed: 0,
+  pending: 0,
+  unresolved: 0,
+  failed: 0,
+  conflicts: 0,
+  stale: 0,
+  blackholes: 0,
+  adopted: 0,
+  counters: {
+    added: 0,
+    replaced: 0,
+    deleted: 0,
+    errors: 0,
+    repairs: 0,
+    scans: 0,
+    overflows: 0,
+    swept: 0,
+  },
+  nextHops: [],
 }
 
 function readDelay(loop: IntervalHistogram): { p50: number; p99: number; max: number } {

@@ -6,7 +6,7 @@
  * The life of a changed manifest: store → resources → intent (pure) → only what differs is touched.
  */
 
-import { createSpeaker, type Speaker } from '../bgp/speaker.ts'
+import { createSpeaker, type Speaker } from '../bgp/index.ts'
 import type { Clock, FamilyName, NextHopTracker, SpeakerConfig, Transport } from '../bgp/types.ts'
 import type { Fib, FibSettings } from '../fib/types.ts'
 import type { Snapshot } from './config/folder.ts'
@@ -37,6 +37,8 @@ export interface AgentPorts {
   readonly transport: Transport
   readonly store: SnapshotSource
   readonly fib: Fib
+  /** In force until the manifests say otherwise. */
+  readonly fibSettings: FibSettings
   readonly hostAddresses: HostAddresses
   readonly events: EventLog
   readonly random: () => number
@@ -58,6 +60,7 @@ export class Agent {
   #passedFirstGate = false
   #startedNow: number
   #gateTimer: { cancel(): void } | null = null
+  #kernelStarted = false
   #failure: string | null = null
   #closed = false
   #lastKernelConditions: readonly Problem[] = []
@@ -74,7 +77,10 @@ export class Agent {
       transport: ports.transport,
       random: ports.random,
       tracker: trackerOf(ports.fib),
-      onRoutes: (changes) => ports.fib.change(changes),
+      // Sessions that end because the agent stops must not take the routes with them.
+      onRoutes: (changes) => {
+        if (!this.#closed) ports.fib.change(changes)
+      },
       onEvent: (event) => {
         ports.events.add(event)
         if (event.kind.startsWith('peer.')) this.#checkGates()
@@ -98,6 +104,7 @@ export class Agent {
     const intent = computeIntent(snapshot.resources, this.node)
     fib.configure(intent.fib)
     await fib.start()
+    this.#kernelStarted = true
     await this.#apply(snapshot)
     store.onSnapshot((next) => {
       this.#applying = this.#applying
@@ -131,6 +138,15 @@ export class Agent {
       ...(this.#intent?.problems ?? []),
       ...this.#lastKernelConditions,
     ]
+  }
+
+  get fibSettings(): FibSettings {
+    return this.#intent?.fib ?? this.#ports.fibSettings
+  }
+
+  /** Whether the kernel writer can be asked. */
+  get kernelStarted(): boolean {
+    return this.#kernelStarted
   }
 
   ready(): Verdict {

@@ -4,6 +4,12 @@ import { runProgram } from './cli/commands.ts'
 import { processTerminal } from './cli/terminal.ts'
 import { version } from './version.ts'
 
+// Whoever reads our output may stop reading (`routelet events | head`): that is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit()
+})
+
 const terminal = processTerminal()
 
 process.exitCode = await runProgram(

@@ -8,7 +8,6 @@ import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { buildApi } from '../api/index.ts'
 import { createNullFib } from '../fib/index.ts'
-import type { Fib } from '../fib/types.ts'
 import { Agent, describeProblem } from './agent.ts'
 import { AgentAnswers } from './agent-views.ts'
 import type { RunOptions } from './cli/commands.ts'
@@ -34,11 +33,14 @@ export async function run(options: RunOptions): Promise<number> {
   const events = new EventLog(systemClock)
   events.subscribe((event) => log.event(event))
   const token = options.apiTokenFile === null ? null : readTokenFile(options.apiTokenFile)
+  // Until the manifests are read, the defaults hold; the agent configures before it starts.
+  const { fib: fibSettings } = settleConfiguration(emptyResources, options.node)
   const agent = new Agent(options.node, {
     clock: systemClock,
     transport: createTransport(),
     store: strictAtStart(createFolderStore(options.manifests, { clock: systemClock })),
-    fib: createKernelWriter(options),
+    fib: options.fib === 'none' ? createNullFib(fibSettings) : createFibWorker(fibSettings),
+    fibSettings,
     hostAddresses: new HostAddresses(),
     events,
     random: Math.random,
@@ -69,12 +71,6 @@ export async function run(options: RunOptions): Promise<number> {
   return EXIT_OK
 }
 
-function createKernelWriter(options: RunOptions): Fib {
-  // Until the manifests are read, the defaults hold; the agent configures before it starts.
-  const { fib: settings } = settleConfiguration(emptyResources, options.node)
-  return options.fib === 'none' ? createNullFib(settings) : createFibWorker(settings)
-}
-
 /** At the start, a manifest with an error stops the agent; later it only keeps its last state. */
 function strictAtStart(store: FolderStore): FolderStore {
   return {
@@ -92,16 +88,21 @@ function strictAtStart(store: FolderStore): FolderStore {
 }
 
 async function listen(api: ReturnType<typeof buildApi>, endpoint: Endpoint): Promise<void> {
-  if (endpoint.kind === 'tcp') {
-    await api.listen({ host: endpoint.host, port: endpoint.port })
-    return
+  try {
+    if (endpoint.kind === 'tcp') await api.listen({ host: endpoint.host, port: endpoint.port })
+    else await listenUnix(api, endpoint.path)
+  } catch (error) {
+    throw inWords(error, endpoint)
   }
-  await mkdir(dirname(endpoint.path), { recursive: true })
-  await removeStaleSocket(endpoint.path)
+}
+
+async function listenUnix(api: ReturnType<typeof buildApi>, path: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true })
+  await removeStaleSocket(path)
   // Whoever may open the socket may give orders, so it is born closed to others.
   const mask = process.umask(0o177)
   try {
-    await api.listen({ path: endpoint.path })
+    await api.listen({ path })
   } finally {
     process.umask(mask)
   }
@@ -151,16 +152,21 @@ async function closeAll(
   clearTimeout(cutOff)
 }
 
-/** Every failure to start is one line with what to do, and exit code 2. */
+function inWords(error: unknown, endpoint: Endpoint): Error {
+  if (error instanceof CommandError) return error
+  const { code = '', message } = error as NodeJS.ErrnoException
+  const remedies: Readonly<Record<string, string>> = {
+    EADDRINUSE: 'another program holds it: stop that one, or choose another --api',
+    EACCES: 'choose a port above 1023, or run as root',
+    EADDRNOTAVAIL: 'that address is not on this host',
+  }
+  const problem = `the API can't listen at ${formatEndpoint(endpoint)}: ${message}`
+  return new CommandError(problem, remedies[code] ?? null, EXIT_USAGE, error)
+}
+
+/** Failures to start say in words what is wrong and what to do; exit code 2. */
 function asStartFailure(error: unknown): Error {
   if (error instanceof CommandError) return error
-  const { code, message } = error as NodeJS.ErrnoException
-  const remedies: Readonly<Record<string, string>> = {
-    EADDRINUSE: 'another program holds that port: stop it, or choose another port',
-    EACCES: 'run as root, or with CAP_NET_BIND_SERVICE',
-    EPERM: 'run as root, or with CAP_NET_ADMIN; --fib none needs no privilege',
-    EADDRNOTAVAIL: "the address is not on this host: compare the Node's address with `ip address`",
-  }
-  const remedy = code === undefined ? null : (remedies[code] ?? null)
-  return new CommandError(message, remedy, EXIT_USAGE, error)
+  const { message } = error as Error
+  return new CommandError(message, null, EXIT_USAGE, error)
 }

@@ -91,7 +91,9 @@ export class PrefixSet {
   }
 
   #wants(row: number, length: number): boolean {
-    return (this.#lengths[row * this.#bitWordsPerRow + (length >>> 5)]! & (1 << (length & 31))) !== 0
+    return (
+      (this.#lengths[row * this.#bitWordsPerRow + (length >>> 5)]! & (1 << (length & 31))) !== 0
+    )
   }
 }
 

@@ -12,11 +12,10 @@ import type { NextHops } from './next-hops.ts'
 import { PathTable, pathFlag } from './paths.ts'
 import { localPeer, type PeerTable } from './peers.ts'
 import { PrefixTable } from './prefix-table.ts'
+import { RouteBatch, routesPerBatchMax } from './route-batch.ts'
 
 /** Prefixes decided in one turn of the event loop. */
 export const prefixesPerTurnMax = 8192
-/** Rows in one batch to the kernel writer. */
-export const routesPerBatchMax = 8192
 
 export interface RibSettings {
   readonly localPreference: number
@@ -199,6 +198,24 @@ export class FamilyRib {
     return removed
   }
 
+  /** Marks every path of a peer as stale (RFC 4724 §4.2); returns how many there are. */
+  markStale(peer: number): number {
+    const { paths } = this
+    let marked = 0
+    for (let row = 1; row < paths.limit; row++) {
+      if (paths.peer[row] !== peer || paths.attributes[row] === 0) continue
+      paths.flags[row] = (paths.flags[row] as number) | pathFlag.stale
+      marked++
+    }
+    return marked
+  }
+
+  /** Removes what is still stale of a peer. */
+  sweepStale(peer: number): number {
+    const { flags } = this.paths
+    return this.withdrawPeer(peer, (path) => ((flags[path] as number) & pathFlag.stale) !== 0)
+  }
+
   /** Changes whether a path may be used. */
   setReason(row: number, reason: number): void {
     const before = this.paths.reason[row] as number
@@ -374,43 +391,5 @@ export class FamilyRib {
     this.received = growUint32(this.received, rows)
     this.accepted = growUint32(this.accepted, rows)
     this.bests = growUint32(this.bests, rows)
-  }
-}
-
-/** Rows gathered for the kernel writer, as packed numbers. */
-class RouteBatch {
-  count = 0
-  readonly #words: number
-  #addresses: Uint32Array<ArrayBuffer>
-  #lengths: Uint8Array<ArrayBuffer>
-  #sets: Uint32Array<ArrayBuffer>
-
-  constructor(words: number) {
-    this.#words = words
-    this.#addresses = new Uint32Array(routesPerBatchMax * words)
-    this.#lengths = new Uint8Array(routesPerBatchMax)
-    this.#sets = new Uint32Array(routesPerBatchMax)
-  }
-
-  add(prefixes: PrefixTable, prefix: number, set: number): void {
-    const at = prefix * this.#words
-    for (let word = 0; word < this.#words; word++) {
-      this.#addresses[this.count * this.#words + word] = prefixes.addresses[at + word] as number
-    }
-    this.#lengths[this.count] = prefixes.lengths[prefix] as number
-    this.#sets[this.count++] = set
-  }
-
-  take(family: FamilyName, sets: RouteChanges['sets']): RouteChanges {
-    const { count } = this
-    this.count = 0
-    return {
-      family,
-      count,
-      addresses: this.#addresses.slice(0, count * this.#words),
-      lengths: this.#lengths.slice(0, count),
-      nextHopSets: this.#sets.slice(0, count),
-      sets,
-    }
   }
 }

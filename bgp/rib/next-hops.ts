@@ -22,6 +22,8 @@ export class NextHops {
   #metric = new Uint32Array(64)
   /** Text of the address that is resolved → ids (a 32-octet one is resolved by its global part). */
   readonly #byText = new Map<string, number[]>()
+  /** Tracked, and not answered for yet. */
+  readonly #awaited = new Set<string>()
 
   constructor(tracker: NextHopTracker) {
     this.#tracker = tracker
@@ -57,6 +59,11 @@ export class NextHops {
   /** Gives back an interned id that was never retained. */
   discard(id: number): void {
     if (id !== 0 && this.#references[id] === 0) this.#table.remove(id - 1)
+  }
+
+  /** How many next hops the tracker has yet to say anything of. */
+  get awaited(): number {
+    return this.#awaited.size
   }
 
   reachable(id: number): boolean {
@@ -98,6 +105,7 @@ export class NextHops {
     const changed: number[] = []
     for (const state of states) {
       const reachable = state.reachable ? 1 : 0
+      this.#awaited.delete(state.nextHop)
       for (const id of this.#byText.get(state.nextHop) ?? []) {
         if (this.#reachable[id] === reachable && this.#metric[id] === state.metric) continue
         this.#reachable[id] = reachable
@@ -115,6 +123,7 @@ export class NextHops {
     const sharing = this.#byText.get(text)
     if (sharing === undefined) {
       this.#byText.set(text, [id])
+      this.#awaited.add(text)
       this.#tracker.track(text)
     } else {
       const twin = sharing[0] as number
@@ -129,6 +138,7 @@ export class NextHops {
     const sharing = (this.#byText.get(text) ?? []).filter((other) => other !== id)
     if (sharing.length === 0) {
       this.#byText.delete(text)
+      this.#awaited.delete(text)
       this.#tracker.untrack(text)
     } else {
       this.#byText.set(text, sharing)

@@ -9,6 +9,15 @@ export const localPeer = 0
 /** Peer numbers, and numbers + 1, are stored in 16 bits. */
 export const peersMax = 65_534
 
+export interface PeerFacts {
+  readonly name: string
+  readonly address: string
+  readonly addressBytes: Uint8Array
+  readonly ebgp: boolean
+  readonly client: boolean
+  readonly routerId: number
+}
+
 export class PeerTable {
   /** 1 for eBGP. */
   ebgp = new Uint8Array(16)
@@ -22,17 +31,16 @@ export class PeerTable {
   readonly #free: number[] = []
   readonly #retired: number[] = []
 
-  add(peer: {
-    name: string
-    address: string
-    addressBytes: Uint8Array
-    ebgp: boolean
-    client: boolean
-    routerId: number
-  }): number {
+  add(peer: PeerFacts): number {
     const number = this.#free.pop() ?? this.names.length
     if (number > peersMax) throw new RangeError(`more than ${peersMax} peers at one time`)
     if (number >= this.ebgp.length) this.#grow()
+    this.set(number, peer)
+    return number
+  }
+
+  /** What is known of a peer after it came back (its router id may have changed, say). */
+  set(number: number, peer: PeerFacts): void {
     this.names[number] = peer.name
     this.addressTexts[number] = peer.address
     this.ebgp[number] = peer.ebgp ? 1 : 0
@@ -44,7 +52,6 @@ export class PeerTable {
       words[word] = (((words[word] as number) << 8) | octet) >>> 0
     })
     this.address.set(words, number * 4)
-    return number
   }
 
   /** The peer is gone; its number stays reserved until `recycle`. */

@@ -32,10 +32,11 @@ export interface ChannelEvents {
 export class Channel implements ConnectionEvents {
   readonly #clock: Clock
   readonly #events: ChannelEvents
-  /** Made when the connection stands: attempts that come to nothing should cost nothing. */
+  /** Made for the first byte: connections that come to nothing should cost next to nothing. */
   #framer: Framer | null = null
   #connection: Connection | null = null
   #phase: 'open' | 'ending' | 'gone' = 'open'
+  #ready = false
   #writtenBytes = 0
   #halted = false
   #paused = false
@@ -52,7 +53,7 @@ export class Channel implements ConnectionEvents {
   /** Gives the channel its connection, once; one that was accepted is ready at once. */
   attach(connection: Connection, ready: boolean): void {
     this.#connection = connection
-    if (ready) this.#framer = new Framer()
+    this.#ready = ready
     if (this.#phase === 'gone') connection.destroy()
   }
 
@@ -64,7 +65,7 @@ export class Channel implements ConnectionEvents {
 
   /** The connection stands. */
   get ready(): boolean {
-    return this.#framer !== null
+    return this.#ready
   }
 
   /** null until the connection stands. */
@@ -128,7 +129,7 @@ export class Channel implements ConnectionEvents {
 
   connected(): void {
     if (this.#phase !== 'open') return
-    this.#framer = new Framer()
+    this.#ready = true
     this.#events.connected(this)
   }
 

@@ -58,7 +58,7 @@ export class Driver implements LaneOwner {
   readonly clock: Clock
   readonly random: () => number
   readonly record: SessionRecord
-  /** Settings in force; whoever changes them settles afterwards. */
+  /** Settings in force; whoever changes them calls `apply` or `halt` afterwards. */
   config: PeerConfig
   readonly #ports: DriverPorts
   readonly #events: DriverEvents
@@ -75,6 +75,7 @@ export class Driver implements LaneOwner {
   #establishedAt = 0
   /** Transitions under way; what lies between the lanes is settled after the outermost. */
   #depth = 0
+  #unsettled = false
   #shownState: SessionState = 'Idle'
   /** Called when the last farewell has left. */
   readonly #onQuiet: (() => void)[] = []
@@ -105,8 +106,9 @@ export class Driver implements LaneOwner {
   }
 
   start(): void {
+    this.enter()
     this.#started = true
-    this.settle()
+    this.leave(true)
   }
 
   /** Stays Idle until `start`; `fault` null closes TCP without a NOTIFICATION. */
@@ -126,7 +128,7 @@ export class Driver implements LaneOwner {
     const error = fault === null ? null : farewell(fault, text, reason)
     this.#outgoing.stop(error, reason)
     this.#incoming.stop(error, reason)
-    this.leave()
+    this.leave(true)
   }
 
   /** As `halt`, and dials again after a moment, so that the peer can let go first. */
@@ -134,7 +136,7 @@ export class Driver implements LaneOwner {
     this.enter()
     this.halt('cease/administrativeReset', text, reason)
     this.#timers.setJittered('idleHold', resetPauseSeconds)
-    this.leave()
+    this.leave(true)
   }
 
   /** Resolves when the farewells have left and TCP is closed; bounded by the channels' linger. */
@@ -158,7 +160,7 @@ export class Driver implements LaneOwner {
       this.#incoming.stop(collision(), 'replaced by a newer connection')
       this.#incoming.start()
       this.#incoming.adopt((channel) => incoming.accept(channel))
-      this.leave()
+      this.leave(true)
     }
   }
 
@@ -170,7 +172,7 @@ export class Driver implements LaneOwner {
     if (this.config.passive && !this.#outgoing.committed) {
       this.#outgoing.stop(collision(), 'the peer is to connect')
     }
-    this.leave()
+    this.leave(true)
   }
 
   dial(channel: Channel): Connection {
@@ -242,12 +244,8 @@ export class Driver implements LaneOwner {
   }
 
   retired(channel: Channel): void {
-    if (this.#closing.size >= closingMax) {
-      for (const oldest of this.#closing) {
-        oldest.destroy()
-        break
-      }
-    }
+    const [oldest] = this.#closing
+    if (this.#closing.size >= closingMax) oldest?.destroy()
     this.#closing.add(channel)
   }
 
@@ -261,19 +259,21 @@ export class Driver implements LaneOwner {
     this.#depth += 1
   }
 
-  leave(): void {
-    if (this.#depth === 1) this.settle()
+  leave(changed: boolean): void {
+    if (changed) this.#unsettled = true
+    if (this.#depth === 1 && this.#unsettled) this.#settle()
     this.#depth -= 1
   }
 
   /** Ties the loose ends between the lanes; whatever happened before, this is right afterwards. */
-  settle(): void {
+  #settle(): void {
     for (const lane of [this.#outgoing, this.#incoming]) {
       // The connection this one waited for is gone.
       if (lane.waiting && this.#other(lane).contender.state === 'none') lane.proceed()
     }
     if (this.#willing) this.#begin()
     const { state } = this.foremost
+    this.#unsettled = false
     if (state === this.#shownState) return
     this.record.event('peer.state', 'debug', `${this.#shownState} to ${state}`, { state })
     this.#shownState = state
@@ -299,7 +299,7 @@ export class Driver implements LaneOwner {
         if (lane.waiting) this.#other(lane).stop(collision(), 'it sent no OPEN in time')
       }
     }
-    this.leave()
+    this.leave(true)
   }
 
   /** Sets the TTL before anything else: even a farewell must leave with the right one. */

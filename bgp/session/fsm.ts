@@ -176,7 +176,7 @@ const table: Table = {
     notification: obey,
     holdExpires: silence,
     keepaliveExpires: breathe,
-    // The queue is stuck, so a NOTIFICATION would only join it (RFC 9687 §4.3).
+    // The queue is stuck, so a NOTIFICATION would only join it (RFC 9687).
     sendHoldExpires: (session) => {
       const reason = 'the peer took nothing of what we sent until the send hold timer expired'
       return close(session, null, reason, { kind: 'error', direction: 'local', reason })

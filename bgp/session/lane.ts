@@ -1,7 +1,7 @@
 /**
  * One of the two ways a connection with a peer can come about: we dial, or the peer does. A lane has
  * a state machine (fsm.ts) and timers, which outlive any connection, and at times a connection. It
- * performs what the state machine orders, reads and counts messages, and asks its owner (peer.ts)
+ * performs what the state machine orders, reads and counts messages, and asks its owner (driver.ts)
  * for everything that concerns the peer as a whole: collisions, pacing, the speaker.
  *
  * RFC 4271 §8.2, RFC 9687 (send hold timer).
@@ -42,7 +42,7 @@ import { connectionReason } from './reason.ts'
 import type { SessionRecord } from './record.ts'
 import { Timers } from './timers.ts'
 
-/** RFC 9687 §5: eight minutes, or twice the hold time if that is longer. */
+/** RFC 9687: eight minutes, or twice the hold time if that is longer. */
 const sendHoldSecondsMin = 480
 
 const expiries: { readonly [N in TimerName]: Event } = {
@@ -78,9 +78,12 @@ export interface LaneOwner extends StepContext {
   /** The channel is ended, its farewell under way; `gone` follows. */
   retired(channel: Channel): void
   gone(channel: Channel): void
-  /** Around every transition; loose ends between the lanes are tied at the outermost `leave`. */
+  /**
+   * Around every transition. At the outermost `leave` the loose ends between the lanes are tied, if
+   * a lane has `changed`; an UPDATE changes none.
+   */
   enter(): void
-  leave(): void
+  leave(changed: boolean): void
 }
 
 const ranks: { readonly [S in SessionState]: number } = {
@@ -306,18 +309,19 @@ export class Lane implements ChannelEvents {
     try {
       this.#owner.opened(this, agreed)
     } finally {
-      this.#owner.leave()
+      this.#owner.leave(true)
     }
   }
 
   #feed(event: Event): void {
+    const before = this.#session
     this.#owner.enter()
     try {
-      const [next, actions] = step(this.#session, event, this.#owner)
+      const [next, actions] = step(before, event, this.#owner)
       this.#session = next
       for (const action of actions) this.#perform[action.do](action as never)
     } finally {
-      this.#owner.leave()
+      this.#owner.leave(this.#session !== before)
     }
   }
 

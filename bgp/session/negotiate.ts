@@ -109,7 +109,7 @@ function commonFamilies(config: PeerConfig, remote: Open): readonly FamilyName[]
   const offered = offeredFamilies(remote)
   const families = config.families.filter((family) => offered.includes(family))
   if (families.length > 0) return families
-  // RFC 5492 §3: the data names what we would have needed.
+  // RFC 5492 §5: the data names what we would have needed.
   const needed = new Writer(config.families.length * 6)
   for (const family of config.families) encodeCapability(multiprotocol(family), needed)
   throw new NotificationError(

@@ -3,7 +3,7 @@
  * that are stored) have four octets an AS; two octets occur only towards and from OLD speakers.
  *
  * RFC 4271 §4.3 and §5.1.2, RFC 5065 §3 (confederation segments), RFC 6793 §4.2 (AS4_PATH),
- * RFC 7606 §7.2 (malformed paths).
+ * RFC 7606 §7.2 (malformed paths), RFC 9774 (sets).
  */
 import type { AsPathSegmentView } from '../types.ts'
 import { u16At, u32At, type Writer } from './bytes.ts'
@@ -66,6 +66,16 @@ export function checkAsPath(
 /** Whether AS 0 occurs in a checked canonical path (RFC 7607). */
 export function hasAsnZero(bytes: Uint8Array, start: number, end: number): boolean {
   return countInPath(bytes, start, end, 0) > 0
+}
+
+/** Why a checked canonical path may not be used: it has a set (RFC 9774 §3); or null. */
+export function findSet(bytes: Uint8Array, start: number, end: number): string | null {
+  for (let at = start; at < end; at += 2 + bytes[at + 1]! * 4) {
+    const type = bytes[at]!
+    if (type === segmentType.set) return 'the path has an AS_SET (RFC 9774)'
+    if (type === segmentType.confedSet) return 'the path has an AS_CONFED_SET (RFC 9774)'
+  }
+  return null
 }
 
 /** How often `asn` occurs in a checked canonical path. */

@@ -7,11 +7,12 @@
  *   AS numbers in four octets, the extended-length flag only where the length needs it.
  *
  * RFC 4271 §4.3 and §5, RFC 7606 §7 (cures), RFC 1997, RFC 4360, RFC 8092 (communities), RFC 4456
- * (reflection), RFC 6793 (4-octet AS), RFC 7607 (AS 0), RFC 9234 (OTC, carried without acting on it).
+ * (reflection), RFC 6793 (4-octet AS), RFC 7607 (AS 0), RFC 9774 (AS_SET), RFC 9234 (OTC, carried
+ * without acting on it).
  */
 import { formatAddress, formatIpv4 } from '../prefix.ts'
 import type { AttributesView } from '../types.ts'
-import { checkAsPath, hasAsnZero, viewSegments } from './as-path.ts'
+import { checkAsPath, findSet, hasAsnZero, viewSegments } from './as-path.ts'
 import {
   attributeCode,
   attributeEnd,
@@ -49,6 +50,8 @@ export interface AttributeRow {
   readonly ibgpOnly?: boolean
   /** Why a canonical value is malformed, or null. Its verdict must not depend on the peer. */
   check(bytes: Uint8Array, start: number, end: number): string | null
+  /** Why a well-formed value is treated as withdrawn all the same, or null; it stays readable. */
+  refuse?(bytes: Uint8Array, start: number, end: number): string | null
   /** Adds a checked value to the view; absent where prefixes or two-octet AS numbers are involved. */
   view?(draft: Draft, bytes: Uint8Array, start: number, end: number): void
 }
@@ -80,6 +83,7 @@ const rows: readonly AttributeRow[] = [
     check: (bytes, start, end) =>
       checkAsPath(bytes, start, end, 4, true) ??
       (hasAsnZero(bytes, start, end) ? 'AS 0 is in the path' : null),
+    refuse: findSet,
     view(draft, bytes, start, end) {
       draft.asPath = viewSegments(bytes, start, end)
     },

@@ -126,6 +126,18 @@ export class CanonicalAttributes {
 
   /** Checks every value by its row; malformed ones leave the canonical bytes. */
   check(): void {
+    this.checkForm()
+    const { buffer, position } = this.out
+    for (let at = 0; at < position; at = attributeEnd(buffer, at)) {
+      const row = attributeRows[buffer[at + 1]!]
+      if (!row?.refuse) continue
+      const refusal = row.refuse(buffer, valueStart(buffer, at), attributeEnd(buffer, at))
+      if (refusal !== null) this.fault(row.code, 'treat-as-withdraw', refusal)
+    }
+  }
+
+  /** The part of `check` that tells whether octets were misread; the rest is about meaning. */
+  checkForm(): void {
     const { buffer } = this.out
     for (let at = 0; at < this.out.position; ) {
       const next = attributeEnd(buffer, at)

@@ -252,7 +252,7 @@ export class UpdateReader {
     if (set.count === 1 && set.has(attributeCode.mpUnreach)) {
       if (set.faults.every(({ code }) => code === attributeCode.mpUnreach)) return
     }
-    set.check()
+    set.checkForm()
     const fault = set.faults.find(({ action }) => action === 'treat-as-withdraw')
     if (fault === undefined) return
     throw new NotificationError(

@@ -1,0 +1,27 @@
+/**
+ * The kernel writer: routes that are wanted come in, the smallest set of kernel operations goes out,
+ * and next hops are watched meanwhile. It has never heard of BGP.
+ *
+ * Reading order: types, port, address, numbers, netlink, request, way, table, delta, foreign, view, resolver,
+ * next-hops, state, channel, retries, writer, mirror, engine.
+ */
+import { Engine } from './engine.ts'
+import { NullFib } from './null.ts'
+import { type Clock, type Kernel, systemClock } from './port.ts'
+import type { Fib, FibSettings } from './types.ts'
+
+/**
+ * A kernel writer over a kernel. It runs where it is made; since one request can block for tens of
+ * milliseconds, an agent makes it in a worker (`src/workers/fib-proxy.ts`).
+ */
+export function createFib(settings: FibSettings, kernel: Kernel, clock: Clock = systemClock): Fib {
+  return new Engine(settings, kernel, clock)
+}
+
+/** `--fib none`: no netlink, every next hop reachable at metric 0. */
+export function createNullFib(settings: FibSettings): Fib {
+  return new NullFib(settings)
+}
+
+export { type Clock, type Kernel, KernelError, type KernelListener, type Timer } from './port.ts'
+export type * from './types.ts'

@@ -1,0 +1,283 @@
+/**
+ * A kernel in a Map, behind the same port and speaking the same bytes: for tests, dry runs and
+ * platforms without netlink. It keeps the rules that matter (EXCL and REPLACE by prefix, table and
+ * metric; deletion by protocol; IPv4 routes that vanish in silence with their interface) and can be
+ * told to fail in ways the real one rarely does: refuse, lose replies, drop notifications.
+ */
+import { formatPrefix, parsePrefix } from './address.ts'
+import { align, legsMax, littleEndian, RouteMessage, readRoute, visitMessages } from './netlink.ts'
+import { errnos, linkFlags, messageFlags, messageTypes, routeTypes } from './numbers.ts'
+import { type Kernel, KernelError, type KernelListener } from './port.ts'
+import { encodeLegs, type Leg, RouteBatch } from './request.ts'
+import { Ways } from './way.ts'
+
+/** Port ids of our own requests and of everybody else's. */
+const ownPort = 4711
+const otherPort = 815
+/** Replies that wait at most; more than any batch makes. */
+const repliesMax = 4096
+/** Routes in one datagram of a dump. */
+const dumpRoutes = 100
+
+export interface MemoryRoute {
+  readonly prefix: string
+  readonly table: number
+  readonly protocol: number
+  readonly metric: number
+  readonly type: number
+  readonly legs: readonly Leg[]
+}
+
+interface MemoryLink {
+  readonly index: number
+  readonly name: string
+  readonly up: boolean
+  readonly running: boolean
+}
+
+export class MemoryKernel implements Kernel {
+  readonly port = ownPort
+  readonly repliesMax: number = repliesMax
+  /** By `prefix table metric`. */
+  readonly routes = new Map<string, MemoryRoute>()
+  readonly links = new Map<number, MemoryLink>()
+  /** Route requests carried out, in order: `add 10.0.0.0/24`, `replace …`, `remove …`. */
+  readonly log: string[] = []
+  /** Called with each route request before it is carried out; a positive errno refuses it. */
+  refuse: (operation: string, prefix: string) => number = () => 0
+  /** Replies are thrown away, as when the receive buffer is full. */
+  losingReplies = false
+
+  #listener: KernelListener | null = null
+  #replies: Uint8Array[] = []
+  #notifications: Uint8Array[] = []
+  readonly #route = new RouteMessage()
+  readonly #ways = new Ways()
+
+  open(listener: KernelListener): void {
+    this.#listener = listener
+  }
+
+  close(): void {
+    this.#listener = null
+  }
+
+  send(bytes: Uint8Array, length: number): void {
+    if (this.#listener === null) throw new KernelError('sending to the kernel', 9)
+    const view = new DataView(bytes.buffer, bytes.byteOffset, length)
+    visitMessages(view, length, (type, flags, sequence, _port, start, end) => {
+      if ((flags & messageFlags.dump) === messageFlags.dump && type !== messageTypes.newRoute) {
+        this.#dump(type, sequence, view.getUint8(start))
+        return
+      }
+      const errno = this.#request(view, type, flags, start, end)
+      if (errno !== 0 || (flags & messageFlags.ack) !== 0) this.#reply(sequence, errno)
+    })
+  }
+
+  receive(into: Uint8Array): number {
+    const reply = this.#replies.shift()
+    if (this.losingReplies) this.#replies = []
+    if (reply === undefined || this.losingReplies) {
+      throw new KernelError('waiting for the kernel to answer', errnos.noBuffers)
+    }
+    into.set(reply)
+    return reply.length
+  }
+
+  drain(): void {
+    for (;;) {
+      const next = this.#notifications.shift()
+      if (next === undefined || this.#listener === null) return
+      this.#listener.notified(next, next.length)
+    }
+  }
+
+  /** Somebody else makes or replaces a route. */
+  put(route: MemoryRoute, port: number = otherPort): void {
+    const replaced = this.routes.has(keyOf(route))
+    this.routes.set(keyOf(route), route)
+    const flags = replaced ? messageFlags.replace : messageFlags.create
+    this.#notify(encodeRoute(messageTypes.newRoute, route, flags, 0, port))
+  }
+
+  /** Somebody else removes a route. */
+  take(prefix: string, table: number, metric: number, port: number = otherPort): void {
+    const route = this.routes.get(`${prefix} ${table} ${metric}`)
+    if (route === undefined) return
+    this.routes.delete(keyOf(route))
+    this.#notify(encodeRoute(messageTypes.delRoute, route, 0, 0, port))
+  }
+
+  setLink(link: MemoryLink): void {
+    const before = this.links.get(link.index)
+    this.links.set(link.index, link)
+    this.#notify(encodeLink(link, 0))
+    if (!before?.up || link.up) return
+    for (const [key, route] of this.routes) {
+      const rests = route.legs.length > 0 && route.legs.every((leg) => leg.interface === link.index)
+      if (rests && !route.prefix.includes(':')) this.routes.delete(key)
+    }
+  }
+
+  /** A neighbour's state changes (NUD_*). */
+  setNeighbour(interfaceIndex: number, address: string, state: number): void {
+    this.#notify(encodeNeighbour(interfaceIndex, address, state))
+  }
+
+  /** Drops what waits to be notified, and says so. */
+  overflow(): void {
+    this.#notifications = []
+    this.#listener?.overflowed()
+  }
+
+  /** Text of each route, sorted: for comparison in tests. */
+  list(protocol: number): string[] {
+    return [...this.routes.values()]
+      .filter((route) => route.protocol === protocol)
+      .map((route) => {
+        const legs = route.legs.map((leg) => `${leg.gateway ?? 'link'}@${leg.interface}`)
+        const kind = route.type === routeTypes.unicast ? legs.join(' ') : `type ${route.type}`
+        return `${route.prefix} ${kind}`
+      })
+      .sort()
+  }
+
+  #request(view: DataView, type: number, flags: number, start: number, end: number): number {
+    if (type === messageTypes.newNeighbour) {
+      this.log.push('prompt')
+      return 0
+    }
+    if (!readRoute(view, start, end, this.#route)) return errnos.protocol
+    const { family, destination, length, table, metric, protocol } = this.#route
+    const prefix = formatPrefix(family, destination, 0, length)
+    const key = `${prefix} ${table} ${metric}`
+    const present = this.routes.get(key)
+    const replaces = (flags & messageFlags.replace) !== 0
+    const operation = type === messageTypes.delRoute ? 'remove' : replaces ? 'replace' : 'add'
+    const refused = this.refuse(operation, prefix)
+    if (refused !== 0) return refused
+    if (operation === 'remove') {
+      if (present === undefined || present.protocol !== protocol) return errnos.noSuchRoute
+      this.routes.delete(key)
+    } else {
+      if (present !== undefined && !replaces) return errnos.exists
+      const { legs } = this.#ways.get(this.#ways.fromMessage(this.#route))
+      this.routes.set(key, { prefix, table, protocol, metric, type: this.#route.type, legs })
+    }
+    this.log.push(`${operation} ${prefix}`)
+    return 0
+  }
+
+  #dump(type: number, sequence: number, family: number): void {
+    if (type === messageTypes.getLink) {
+      for (const link of this.links.values()) this.#replies.push(encodeLink(link, sequence))
+    } else if (type === messageTypes.getRoute) {
+      const routes = [...this.routes.values()].filter(
+        (route) => route.prefix.includes(':') === (family === 10),
+      )
+      for (let at = 0; at < routes.length; at += dumpRoutes) {
+        const part = routes.slice(at, at + dumpRoutes)
+        const messages = part.map((route) =>
+          encodeRoute(messageTypes.newRoute, route, 0, sequence, ownPort),
+        )
+        this.#replies.push(join(messages))
+      }
+    }
+    this.#replies.push(message(messageTypes.done, 0, sequence, ownPort, new Uint8Array(4)))
+  }
+
+  #reply(sequence: number, errno: number): void {
+    const payload = new Uint8Array(20)
+    new DataView(payload.buffer).setInt32(0, -errno, littleEndian)
+    this.#replies.push(message(messageTypes.error, 0x100, sequence, ownPort, payload))
+  }
+
+  #notify(datagram: Uint8Array): void {
+    if (this.#listener === null) return
+    this.#notifications.push(datagram)
+    // As a socket would: not within the call, but soon.
+    setImmediate(() => this.drain())
+  }
+}
+
+function keyOf(route: MemoryRoute): string {
+  return `${route.prefix} ${route.table} ${route.metric}`
+}
+
+function message(
+  type: number,
+  flags: number,
+  sequence: number,
+  port: number,
+  payload: Uint8Array,
+): Uint8Array {
+  const bytes = new Uint8Array(16 + align(payload.length))
+  const view = new DataView(bytes.buffer)
+  view.setUint32(0, 16 + payload.length, littleEndian)
+  view.setUint16(4, type, littleEndian)
+  view.setUint16(6, flags, littleEndian)
+  view.setUint32(8, sequence, littleEndian)
+  view.setUint32(12, port, littleEndian)
+  bytes.set(payload, 16)
+  return bytes
+}
+
+function join(messages: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(messages.reduce((sum, part) => sum + part.length, 0))
+  let at = 0
+  for (const part of messages) {
+    bytes.set(part, at)
+    at += part.length
+  }
+  return bytes
+}
+
+function encodeRoute(
+  type: number,
+  route: MemoryRoute,
+  flags: number,
+  sequence: number,
+  port: number,
+): Uint8Array {
+  const prefix = parsePrefix(route.prefix)
+  if (prefix === null || route.legs.length > legsMax) {
+    throw new RangeError(`${route.prefix}: not a route this kernel can hold`)
+  }
+  const batch = new RouteBatch()
+  const legs = encodeLegs(prefix.family, route.legs)
+  const { family, words, length } = prefix
+  batch.add(flags, route.type, sequence, family, route, words, 0, length, legs)
+  const bytes = batch.bytes.slice(0, batch.length)
+  const view = new DataView(bytes.buffer)
+  view.setUint16(4, type, littleEndian)
+  view.setUint32(12, port, littleEndian)
+  return bytes
+}
+
+function encodeLink(link: MemoryLink, sequence: number): Uint8Array {
+  const name = [...link.name].map((character) => character.charCodeAt(0))
+  const payload = new Uint8Array(16 + align(4 + name.length + 1))
+  const view = new DataView(payload.buffer)
+  const flags = (link.up ? linkFlags.up : 0) | (link.running ? linkFlags.running : 0)
+  view.setInt32(4, link.index, littleEndian)
+  view.setUint32(8, flags, littleEndian)
+  view.setUint16(16, 4 + name.length + 1, littleEndian)
+  view.setUint16(18, 3, littleEndian)
+  payload.set(name, 20)
+  return message(messageTypes.newLink, 0, sequence, 0, payload)
+}
+
+function encodeNeighbour(interfaceIndex: number, address: string, state: number): Uint8Array {
+  const prefix = parsePrefix(`${address}/${address.includes(':') ? 128 : 32}`)
+  if (prefix === null) throw new RangeError(`${address}: not an address`)
+  const payload = new Uint8Array(16 + prefix.words.length * 4)
+  const view = new DataView(payload.buffer)
+  view.setUint8(0, prefix.family === 4 ? 2 : 10)
+  view.setInt32(4, interfaceIndex, littleEndian)
+  view.setUint16(8, state, littleEndian)
+  view.setUint16(12, 4 + prefix.words.length * 4, littleEndian)
+  view.setUint16(14, 1, littleEndian)
+  for (const [index, word] of prefix.words.entries()) view.setUint32(16 + 4 * index, word)
+  return message(messageTypes.newNeighbour, 0, 0, 0, payload)
+}

@@ -1,0 +1,349 @@
+/**
+ * Next hops and the sets that wanted routes name: who uses them, what they resolve to now, and which
+ * way that makes. Only next hops in use are watched; a change is worked off when the turn ends, so a
+ * burst of notifications costs one resolution each.
+ */
+import {
+  type Address,
+  addressText,
+  bitsOf,
+  covers,
+  type Family,
+  mask,
+  type Prefix,
+  parseAddress,
+} from './address.ts'
+import type { Leg } from './request.ts'
+import { type Answer, addLegs, type Resolver, type Routed } from './resolver.ts'
+import type { RouteTable } from './table.ts'
+import type { FibSettings, Resolution, WantedSet } from './types.ts'
+import type { KernelView } from './view.ts'
+import { noWay, type Ways } from './way.ts'
+
+/** Changed prefixes remembered one by one until the turn ends; beyond, everything is resolved. */
+const touchedMax = 64
+
+interface Hop {
+  readonly text: string
+  /** null: the text is no address. */
+  readonly address: Address | null
+  /** Times tracked from outside, and sets in use that name it. */
+  tracked: number
+  used: number
+  answer: Answer | null
+  dirty: boolean
+}
+
+interface SetState extends Routed {
+  readonly wanted: WantedSet
+  /** Rows that want it. */
+  rows: number
+  hops: readonly Hop[]
+  ways: Readonly<Record<Family, number>>
+}
+
+export interface Settled {
+  /** Sets that lead another way now. */
+  readonly sets: ReadonlySet<number>
+  /** Resolutions of tracked next hops that changed. */
+  readonly resolutions: readonly Resolution[]
+  /** Routes changed that hold an address in use: rows that cover one are to be looked at. */
+  readonly touched: boolean
+}
+
+export class NextHops {
+  readonly #resolver: Resolver
+  readonly #view: KernelView
+  readonly #ways: Ways
+  readonly #settings: () => FibSettings
+  readonly #hops = new Map<string, Hop>()
+  readonly #sets = new Map<number, SetState>()
+  /** Peers of sets in use, counted. */
+  readonly #peers = new Map<string, { readonly address: Address; count: number }>()
+  #dirty: Hop[] = []
+  #touched: Prefix[] = []
+  #touchedAll = false
+
+  constructor(resolver: Resolver, view: KernelView, ways: Ways, settings: () => FibSettings) {
+    this.#resolver = resolver
+    this.#view = view
+    this.#ways = ways
+    this.#settings = settings
+  }
+
+  get(id: number): Routed | null {
+    return this.#sets.get(id) ?? null
+  }
+
+  wantedSet(id: number): WantedSet | null {
+    return this.#sets.get(id)?.wanted ?? null
+  }
+
+  /** The way a set leads now, for routes of this family. */
+  wayOf(id: number, family: Family): number {
+    return this.#sets.get(id)?.ways[family] ?? noWay
+  }
+
+  /** Why a set leads nowhere. */
+  reasonOf(id: number): string {
+    const hops = this.#sets.get(id)?.hops ?? []
+    return hops.map((hop) => `${hop.text}: ${reasonOf(hop)}`).join('; ') || 'no next hop'
+  }
+
+  /** Takes a description; true when it changes one that is in use. */
+  define(wanted: WantedSet): boolean {
+    const before = this.#sets.get(wanted.id)
+    if (before !== undefined && sameSet(before.wanted, wanted)) return false
+    const parse = (texts: readonly string[]): Address[] =>
+      texts.map(parseAddress).filter((address) => address !== null)
+    const state: SetState = {
+      wanted,
+      nextHops: parse(wanted.nextHops),
+      peers: parse(wanted.peers),
+      rows: before?.rows ?? 0,
+      hops: [],
+      ways: { 4: noWay, 6: noWay },
+    }
+    if (before !== undefined && before.rows > 0) this.#retire(before)
+    this.#sets.set(wanted.id, state)
+    if (state.rows > 0) this.#employ(state)
+    return state.rows > 0
+  }
+
+  /** One more row (+1) wants the set, or one less (-1). Throws when it was never described. */
+  count(id: number, change: 1 | -1): void {
+    const set = this.#sets.get(id)
+    if (set === undefined) throw new RangeError(`next-hop set ${id} was never described`)
+    set.rows += change
+    if (set.rows === 1 && change === 1) this.#employ(set)
+    if (set.rows === 0) this.#retire(set)
+  }
+
+  track(text: string): void {
+    this.#acquire(text, 'tracked')
+  }
+
+  untrack(text: string): void {
+    const hop = this.#hops.get(text)
+    if (hop !== undefined && hop.tracked > 0) this.#release(hop, 'tracked')
+  }
+
+  /** A route for this prefix changed; true when that can matter to an address in use. */
+  touch(family: Family, words: Uint32Array, at: number, length: number): boolean {
+    if (!this.#resolver.matters(family, words, at, length)) return false
+    if (this.#touched.length >= touchedMax) this.#touchedAll = true
+    else this.#touched.push({ family, words: words.slice(at, at + (family === 4 ? 1 : 4)), length })
+    return true
+  }
+
+  /** Something was touched since the last `settle`. */
+  get pending(): boolean {
+    return this.#touchedAll || this.#touched.length > 0 || this.#dirty.length > 0
+  }
+
+  touchAll(): void {
+    this.#touchedAll = true
+  }
+
+  /** Rows of ours that hold an address in use: their refusal may have changed. */
+  *coveringRows(table: RouteTable): Generator<number> {
+    const masked = new Uint32Array(4)
+    for (const address of this.#watched()) {
+      if (address.family !== table.family || address.zone !== null) continue
+      for (let length = bitsOf(address.family); length >= 0; length--) {
+        if (table.index.lengthCounts[length] === 0) continue
+        mask(address.words, 0, masked, 0, address.words.length, length)
+        const row = table.index.find(masked, 0, length)
+        if (row >= 0) yield row
+      }
+    }
+  }
+
+  /** Makes the ways of every set anew, after a change of settings. */
+  relead(): Settled {
+    const hops = new Set(this.#hops.values())
+    return { sets: this.#leadAnew(hops), resolutions: [], touched: false }
+  }
+
+  /** Resolves what may have changed. */
+  settle(): Settled {
+    const touched = this.#collectTouched()
+    const changed = new Set<Hop>()
+    const resolutions: Resolution[] = []
+    for (const hop of this.#dirty) {
+      hop.dirty = false
+      if (hop.tracked + hop.used === 0) continue
+      const answer =
+        hop.address === null
+          ? { legs: [], metric: 0, onLink: false, reason: 'not an IP address' }
+          : this.#resolver.resolve(hop.address)
+      if (hop.answer !== null && sameAnswer(hop.answer, answer)) continue
+      hop.answer = answer
+      changed.add(hop)
+      if (hop.tracked > 0) resolutions.push(this.#resolution(hop))
+    }
+    this.#dirty = []
+    return { sets: this.#leadAnew(changed), resolutions, touched }
+  }
+
+  /** Every next hop in use, ordered by text. */
+  resolutions(): Resolution[] {
+    return [...this.#hops.values()]
+      .map((hop) => this.#resolution(hop))
+      .sort((a, b) => (a.nextHop < b.nextHop ? -1 : 1))
+  }
+
+  /** Resolution of one next hop, in use or not. */
+  resolution(text: string): Resolution {
+    const address = parseAddress(text)
+    const answer = address === null ? null : this.#resolver.resolve(address)
+    const unused = { text, address, tracked: 0, used: 0, dirty: false }
+    return this.#resolution(this.#hops.get(text) ?? { ...unused, answer })
+  }
+
+  /** Gateways that next hops in use depend on, alive or not: those worth a question. */
+  *addresses(): Generator<Address> {
+    for (const hop of this.#hops.values()) if (hop.address !== null) yield hop.address
+  }
+
+  #leadAnew(changed: ReadonlySet<Hop>): Set<number> {
+    const sets = new Set<number>()
+    if (changed.size === 0) return sets
+    for (const set of this.#sets.values()) {
+      if (set.rows === 0 || !set.hops.some((hop) => changed.has(hop))) continue
+      const ways = this.#waysOf(set)
+      if (ways[4] === set.ways[4] && ways[6] === set.ways[6]) continue
+      set.ways = ways
+      sets.add(set.wanted.id)
+    }
+    return sets
+  }
+
+  #waysOf(set: SetState): Readonly<Record<Family, number>> {
+    const legs: Leg[] = []
+    for (const hop of set.hops) if (hop.answer !== null) addLegs(legs, hop.answer.legs)
+    // Linux sends IPv4 to an IPv6 gateway (RFC 8950), but not the other way round.
+    const legs6 = legs.filter((leg) => leg.gateway?.includes(':'))
+    const { maxPaths } = this.#settings()
+    return {
+      4: this.#ways.unicast(legs.slice(0, maxPaths)),
+      6: this.#ways.unicast(legs6.slice(0, maxPaths)),
+    }
+  }
+
+  #collectTouched(): boolean {
+    const touched = this.#touched
+    const all = this.#touchedAll
+    this.#touched = []
+    this.#touchedAll = false
+    if (!all && touched.length === 0) return false
+    for (const hop of this.#hops.values()) {
+      // A next hop that isn't on link may hang on a route of ours whose own next hop was touched.
+      if (all || hop.answer?.onLink !== true || touched.some((prefix) => holds(prefix, hop))) {
+        this.#soil(hop)
+      }
+    }
+    return true
+  }
+
+  *#watched(): Generator<Address> {
+    yield* this.addresses()
+    for (const peer of this.#peers.values()) yield peer.address
+  }
+
+  #employ(set: SetState): void {
+    set.hops = set.wanted.nextHops.map((text) => this.#acquire(text, 'used'))
+    for (const address of set.peers) {
+      const key = addressText(address)
+      const peer = this.#peers.get(key)
+      if (peer === undefined) this.#peers.set(key, { address, count: 1 })
+      else peer.count++
+      this.#resolver.watch(address, 1)
+    }
+    set.ways = this.#waysOf(set)
+  }
+
+  #retire(set: SetState): void {
+    for (const hop of set.hops) this.#release(hop, 'used')
+    set.hops = []
+    set.ways = { 4: noWay, 6: noWay }
+    for (const address of set.peers) {
+      const key = addressText(address)
+      const peer = this.#peers.get(key)
+      if (peer !== undefined && --peer.count === 0) this.#peers.delete(key)
+      this.#resolver.watch(address, -1)
+    }
+  }
+
+  #acquire(text: string, by: 'tracked' | 'used'): Hop {
+    let hop = this.#hops.get(text)
+    if (hop === undefined) {
+      hop = { text, address: parseAddress(text), tracked: 0, used: 0, answer: null, dirty: false }
+      this.#hops.set(text, hop)
+      if (hop.address !== null) this.#resolver.watch(hop.address, 1)
+    }
+    // Whoever starts to track it is told, even when nothing changed.
+    if (by === 'tracked' && hop.tracked === 0) hop.answer = null
+    hop[by]++
+    if (hop.answer === null) this.#soil(hop)
+    return hop
+  }
+
+  #release(hop: Hop, by: 'tracked' | 'used'): void {
+    hop[by]--
+    if (hop.tracked + hop.used > 0) return
+    this.#hops.delete(hop.text)
+    if (hop.address !== null) this.#resolver.watch(hop.address, -1)
+  }
+
+  #soil(hop: Hop): void {
+    if (hop.dirty) return
+    hop.dirty = true
+    this.#dirty.push(hop)
+  }
+
+  #resolution(hop: Hop): Resolution {
+    const legs = hop.answer?.legs ?? []
+    const onLink = hop.answer?.onLink ?? false
+    return {
+      nextHop: hop.text,
+      reachable: legs.length > 0,
+      metric: hop.answer?.metric ?? 0,
+      onLink,
+      gateways: legs.map((leg) => ({
+        interface: this.#view.nameOf(leg.interface),
+        gateway: onLink ? null : leg.gateway,
+      })),
+      reason: reasonOf(hop),
+    }
+  }
+}
+
+function reasonOf(hop: Hop): string {
+  if (hop.address === null) return 'not an IP address'
+  return hop.answer?.reason ?? 'not resolved yet'
+}
+
+function holds(prefix: Prefix, hop: Hop): boolean {
+  return (
+    prefix.family === hop.address?.family &&
+    covers(prefix.words, 0, prefix.length, hop.address.words)
+  )
+}
+
+function sameSet(a: WantedSet, b: WantedSet): boolean {
+  return a.nextHops.join() === b.nextHops.join() && a.peers.join() === b.peers.join()
+}
+
+function sameAnswer(a: Answer, b: Answer): boolean {
+  return (
+    a.metric === b.metric &&
+    a.onLink === b.onLink &&
+    a.reason === b.reason &&
+    a.legs.length === b.legs.length &&
+    a.legs.every(
+      (leg, index) =>
+        leg.interface === b.legs[index]!.interface && leg.gateway === b.legs[index]!.gateway,
+    )
+  )
+}

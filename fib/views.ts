@@ -1,0 +1,302 @@
+/**
+ * What the kernel writer shows to people: status, pages of routes, one prefix with everything the
+ * kernel holds for it, and the difference between intent and kernel. Nothing here changes anything.
+ */
+import { comparePrefixes, type Family, formatPrefix, type Prefix, parsePrefix } from './address.ts'
+import type { ForeignRoute } from './foreign.ts'
+import type { Journal } from './journal.ts'
+import type { Mirror } from './mirror.ts'
+import { protocolNames, routeTypeNames } from './numbers.ts'
+import { families, type State } from './state.ts'
+import { type RouteTable, rowFlags } from './table.ts'
+import type {
+  FibDifference,
+  FibLookup,
+  FibRouteView,
+  FibStatus,
+  KernelRouteView,
+  RouteStatus,
+} from './types.ts'
+import { describeWay, noWay } from './way.ts'
+import type { Writer } from './writer.ts'
+
+/** Routes on one page, differences in one answer. */
+const pageMax = 10_000
+const differencesMax = 10_000
+
+interface Row extends Prefix {
+  readonly table: RouteTable
+  readonly row: number
+}
+
+export class Views {
+  readonly #state: State
+  readonly #writer: Writer
+  readonly #mirror: Mirror
+  readonly #journal: Journal
+
+  constructor(state: State, writer: Writer, mirror: Mirror, journal: Journal) {
+    this.#state = state
+    this.#writer = writer
+    this.#mirror = mirror
+    this.#journal = journal
+  }
+
+  status(adopted: number): FibStatus {
+    const counts: Record<RouteStatus, number> = {
+      installed: 0,
+      pending: 0,
+      unresolved: 0,
+      failed: 0,
+      conflict: 0,
+      stale: 0,
+    }
+    let wanted = 0
+    let blackholes = 0
+    for (const family of families) {
+      const table = this.#state.tables[family]
+      for (const row of table.rows()) {
+        if (!table.isWanted(row) && table.ways[row] === noWay) continue
+        counts[this.#statusOf(table, row)]++
+        if (table.isWanted(row)) wanted++
+        if (table.has(row, rowFlags.blackhole)) blackholes++
+      }
+    }
+    const { installed, pending, unresolved, failed, conflict: conflicts, stale } = counts
+    return {
+      mode: 'kernel',
+      settings: this.#state.settings,
+      wanted,
+      installed,
+      pending,
+      unresolved,
+      failed,
+      conflicts,
+      stale,
+      blackholes,
+      adopted,
+      counters: { ...this.#journal.counters },
+      nextHops: this.#state.nextHops.resolutions(),
+    }
+  }
+
+  /** One page by a single pass: the smallest `limit` prefixes after `after`. */
+  routes(page: { after: string | null; limit: number }): FibRouteView[] {
+    const after = page.after === null ? null : parsePrefix(page.after)
+    if (page.after !== null && after === null) {
+      throw new RangeError(`after ${page.after}: not a prefix (10.0.0.0/24)`)
+    }
+    const limit = Math.max(1, Math.min(page.limit, pageMax))
+    return this.#smallest(after, limit).map(({ table, row }) => this.#routeView(table, row))
+  }
+
+  lookup(text: string): FibLookup {
+    const prefix = parsePrefix(text)
+    if (prefix === null) throw new RangeError(`${text}: not a prefix (10.0.0.0/24)`)
+    const { nextHops, tables, view } = this.#state
+    const table = tables[prefix.family]
+    const row = table.index.find(prefix.words, 0, prefix.length)
+    const canonical = formatPrefix(prefix.family, prefix.words, 0, prefix.length)
+    const kernel = view.foreign[prefix.family]
+      .at(prefix.words, 0, prefix.length)
+      .map((route) => this.#foreignView(canonical, route))
+    if (row >= 0 && table.ways[row] !== noWay) kernel.push(this.#ownView(canonical, table, row))
+    kernel.sort((a, b) => a.table - b.table || a.metric - b.metric)
+    const set = row < 0 ? null : nextHops.wantedSet(table.sets[row]!)
+    return {
+      prefix: canonical,
+      wanted: row < 0 ? null : this.#routeView(table, row),
+      kernel,
+      resolutions: (set?.nextHops ?? []).map((hop) => nextHops.resolution(hop)),
+    }
+  }
+
+  /** Reads the kernel's routes anew and compares them with intent. Throws KernelError. */
+  difference(): FibDifference[] {
+    const differences: FibDifference[] = []
+    for (const family of families) this.#differenceOf(family, differences)
+    return differences.slice(0, differencesMax)
+  }
+
+  #differenceOf(family: Family, differences: FibDifference[]): void {
+    const table = this.#state.tables[family]
+    const held = new Map<number, number>()
+    this.#mirror.readRoutes(family, (route) => {
+      if (this.#state.ownMark(route) !== this.#state.mark) return
+      const row = table.index.find(route.destination, 0, route.length)
+      const way = this.#state.ways.fromMessage(route)
+      if (row >= 0) {
+        held.set(row, way)
+        return
+      }
+      const prefix = formatPrefix(family, route.destination, 0, route.length)
+      differences.push(this.#unexpected(prefix, way))
+    })
+    for (const row of table.rows()) {
+      if (differences.length >= differencesMax) return
+      const difference = this.#compare(table, row, held.get(row) ?? noWay)
+      if (difference !== null) differences.push(difference)
+    }
+  }
+
+  #unexpected(prefix: string, way: number): FibDifference {
+    return {
+      prefix,
+      problem: 'unexpected',
+      wanted: null,
+      installed: this.#wayText(way),
+      reason: 'bears our mark, but was never wanted here',
+    }
+  }
+
+  #compare(table: RouteTable, row: number, held: number): FibDifference | null {
+    const target = this.#state.target(table, row)
+    const wanted = table.isWanted(row)
+    if (held === target && (target !== noWay || !wanted)) return null
+    const status = this.#statusOf(table, row)
+    if (!wanted && held === noWay) return null
+    return {
+      prefix: this.#state.prefixText(table, row),
+      problem:
+        status === 'conflict'
+          ? 'conflict'
+          : !wanted
+            ? 'unexpected'
+            : held === noWay
+              ? 'missing'
+              : 'different',
+      wanted: wanted ? this.#wantedText(table, row, target) : null,
+      installed: held === noWay ? null : this.#wayText(held),
+      reason: this.#reasonOf(table, row, status),
+    }
+  }
+
+  #smallest(after: Prefix | null, limit: number): Row[] {
+    let page: Row[] = []
+    /** Nothing beyond can be on the page any more. */
+    let bound: Prefix | null = null
+    for (const family of families) {
+      const table = this.#state.tables[family]
+      for (const row of table.rows()) {
+        if (!table.isWanted(row) && table.ways[row] === noWay) continue
+        if (after !== null && compareRow(table, row, after) <= 0) continue
+        if (bound !== null && compareRow(table, row, bound) >= 0) continue
+        page.push(rowOf(table, row))
+        if (page.length < 2 * limit) continue
+        page = page.sort(comparePrefixes).slice(0, limit)
+        bound = page.at(-1) ?? null
+      }
+    }
+    return page.sort(comparePrefixes).slice(0, limit)
+  }
+
+  #statusOf(table: RouteTable, row: number): RouteStatus {
+    if (!table.isWanted(row)) return table.has(row, rowFlags.stale) ? 'stale' : 'pending'
+    if (table.has(row, rowFlags.conflict)) return 'conflict'
+    if (this.#writer.reasonOf(table, row) !== null) return 'failed'
+    const target = table.targets[row]!
+    if (table.has(row, rowFlags.queued) || this.#state.settings.install === 'None') return 'pending'
+    if (target === noWay) return 'unresolved'
+    const acknowledged = table.ways[row] === target && table.marks[row] === this.#state.mark
+    return acknowledged ? 'installed' : 'pending'
+  }
+
+  #reasonOf(table: RouteTable, row: number, status: RouteStatus): string | null {
+    switch (status) {
+      case 'installed':
+        return null
+      case 'stale':
+        return 'from an earlier run, not wanted so far'
+      case 'failed':
+        return this.#writer.reasonOf(table, row)
+      case 'conflict': {
+        const holder = this.#state.holder(table, row)
+        const protocol = holder === null ? 'another program' : protocolText(holder.protocol)
+        return `held by a route of ${protocol} with the same metric; left alone`
+      }
+      case 'unresolved': {
+        const refusal = this.#state.resolver.refusal(table.family, row)
+        return refusal ?? this.#state.nextHops.reasonOf(table.sets[row]!)
+      }
+      case 'pending':
+        if (!table.isWanted(row)) return 'being removed'
+        if (this.#state.settings.install === 'None') return 'fib.install is None: only tracked'
+        return 'waiting for the kernel'
+    }
+  }
+
+  #routeView(table: RouteTable, row: number): FibRouteView {
+    const { nextHops, view, ways } = this.#state
+    const status = this.#statusOf(table, row)
+    return {
+      prefix: this.#state.prefixText(table, row),
+      kind: table.has(row, rowFlags.blackhole) ? 'blackhole' : 'unicast',
+      status,
+      nextHops: nextHops.wantedSet(table.sets[row]!)?.nextHops ?? [],
+      gateways: view.gatewaysOf(ways.get(table.ways[row]!)),
+      reason: this.#reasonOf(table, row, status),
+    }
+  }
+
+  #foreignView(prefix: string, route: ForeignRoute): KernelRouteView {
+    const { view, ways } = this.#state
+    return {
+      prefix,
+      table: route.table,
+      protocol: protocolText(route.protocol),
+      ours: false,
+      metric: route.metric,
+      kind: routeTypeNames[route.type] ?? `type ${route.type}`,
+      gateways: view.gatewaysOf(ways.get(route.way)),
+    }
+  }
+
+  #ownView(prefix: string, table: RouteTable, row: number): KernelRouteView {
+    const { view, ways } = this.#state
+    const mark = this.#state.markOf(table.marks[row]!)
+    const way = ways.get(table.ways[row]!)
+    return {
+      prefix,
+      table: mark.table,
+      protocol: protocolText(mark.protocol),
+      ours: true,
+      metric: mark.metric,
+      kind: routeTypeNames[way.type] ?? `type ${way.type}`,
+      gateways: view.gatewaysOf(way),
+    }
+  }
+
+  #wantedText(table: RouteTable, row: number, target: number): string {
+    if (target !== noWay) return this.#wayText(target)
+    const hops = this.#state.nextHops.wantedSet(table.sets[row]!)?.nextHops ?? []
+    return hops.length === 0 ? 'blackhole' : `next hop ${hops.join(', ')}`
+  }
+
+  #wayText(way: number): string {
+    return describeWay(this.#state.ways.get(way), (index) => this.#state.view.nameOf(index))
+  }
+}
+
+/** `bird (12)`, `kernel (2)`; `protocol 200` when the number has no name. */
+export function protocolText(protocol: number): string {
+  const name = protocolNames[protocol]
+  return name === undefined ? `protocol ${protocol}` : `${name} (${protocol})`
+}
+
+function rowOf(table: RouteTable, row: number): Row {
+  const { addresses, lengths, words } = table.index
+  const at = row * words
+  const { family } = table
+  return { family, words: addresses.slice(at, at + words), length: lengths[row]!, table, row }
+}
+
+/** comparePrefixes without making the row an object. */
+function compareRow(table: RouteTable, row: number, prefix: Prefix): number {
+  if (table.family !== prefix.family) return table.family - prefix.family
+  const { addresses, lengths, words } = table.index
+  for (let word = 0; word < words; word++) {
+    const difference = addresses[row * words + word]! - prefix.words[word]!
+    if (difference !== 0) return difference
+  }
+  return lengths[row]! - prefix.length
+}

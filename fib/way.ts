@@ -1,0 +1,127 @@
+/**
+ * Ways: what a kernel route does with a packet, interned to a small number. Way 0 is "no route",
+ * way 1 a blackhole, every other one a set of next hops (or a type of route we never make but may
+ * meet). Two routes lead the same way exactly when their numbers are equal, so intent, kernel and
+ * dump are compared as integers, and the attribute bytes of a way are made once.
+ */
+import { type Family, formatAddress } from './address.ts'
+import type { RouteMessage } from './netlink.ts'
+import { routeTypeNames, routeTypes } from './numbers.ts'
+import { encodeLegs, type Leg } from './request.ts'
+
+export const noWay = 0
+export const blackholeWay = 1
+
+export interface Way {
+  readonly id: number
+  /** rtm_type. */
+  readonly type: number
+  readonly legs: readonly Leg[]
+}
+
+export class Ways {
+  readonly #ways: Way[] = []
+  readonly #ids = new Map<string, number>()
+  readonly #encoded = new Map<number, Uint8Array>()
+  #lastKey: readonly number[] = []
+  #lastId = noWay
+
+  constructor() {
+    this.#intern(0, [])
+    this.#intern(routeTypes.blackhole, [])
+  }
+
+  get(id: number): Way {
+    const way = this.#ways[id]
+    if (way === undefined) throw new RangeError(`no way has the number ${id}`)
+    return way
+  }
+
+  /** The number of a unicast way; legs in any order, `noWay` without one. */
+  unicast(legs: readonly Leg[]): number {
+    return legs.length === 0 ? noWay : this.#intern(routeTypes.unicast, legs)
+  }
+
+  /**
+   * The way of a route read from the kernel. Routes of a dump mostly resemble the one before, which
+   * is found without making text.
+   */
+  fromMessage(message: RouteMessage): number {
+    const key = numbersOf(message)
+    const last = this.#lastKey
+    if (key.length === last.length && key.every((value, index) => value === last[index])) {
+      return this.#lastId
+    }
+    this.#lastKey = key
+    this.#lastId =
+      message.type === routeTypes.blackhole
+        ? blackholeWay
+        : this.#intern(message.type, legsOf(message))
+    return this.#lastId
+  }
+
+  /** Attribute bytes of the way for a route of this family. */
+  encoded(id: number, family: Family): Uint8Array {
+    const key = family === 4 ? id : -id
+    const known = this.#encoded.get(key)
+    if (known !== undefined) return known
+    const bytes = encodeLegs(family, this.get(id).legs)
+    this.#encoded.set(key, bytes)
+    return bytes
+  }
+
+  #intern(type: number, legs: readonly Leg[]): number {
+    const sorted = legs.length < 2 ? legs : [...legs].sort(compareLegs)
+    const key = `${type} ${sorted.map((leg) => `${leg.interface} ${leg.gateway}`).join()}`
+    const known = this.#ids.get(key)
+    if (known !== undefined) return known
+    const id = this.#ways.length
+    this.#ways.push({ id, type, legs: sorted })
+    this.#ids.set(key, id)
+    return id
+  }
+}
+
+/** In words: `via 10.0.0.1 dev eth0`, `blackhole`; the interface named by `nameOf`. */
+export function describeWay(way: Way, nameOf: (interfaceIndex: number) => string): string {
+  if (way.type !== routeTypes.unicast) return routeTypeNames[way.type] ?? `type ${way.type}`
+  return way.legs
+    .map((leg) =>
+      leg.gateway === null
+        ? `dev ${nameOf(leg.interface)}`
+        : `via ${leg.gateway} dev ${nameOf(leg.interface)}`,
+    )
+    .join(', ')
+}
+
+/** Next hops of a route that was read; types other than unicast name interfaces without meaning. */
+function legsOf(message: RouteMessage): Leg[] {
+  if (message.type !== routeTypes.unicast) return []
+  const legs: Leg[] = []
+  for (let leg = 0; leg < message.legs; leg++) {
+    const family = message.gatewayFamilies[leg]!
+    legs.push({
+      interface: message.interfaces[leg]!,
+      gateway: family === 0 ? null : formatAddress(family as Family, message.gateways, leg * 4),
+    })
+  }
+  return legs
+}
+
+function numbersOf(message: RouteMessage): number[] {
+  const numbers = [message.type]
+  for (let leg = 0; leg < message.legs; leg++) {
+    const family = message.gatewayFamilies[leg]!
+    numbers.push(message.interfaces[leg]!, family)
+    const words = family === 0 ? 0 : family === 4 ? 1 : 4
+    for (let word = 0; word < words; word++) numbers.push(message.gateways[leg * 4 + word]!)
+  }
+  return numbers
+}
+
+function compareLegs(a: Leg, b: Leg): number {
+  if (a.interface !== b.interface) return a.interface - b.interface
+  const left = a.gateway ?? ''
+  const right = b.gateway ?? ''
+  return left < right ? -1 : left > right ? 1 : 0
+}

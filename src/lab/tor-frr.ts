@@ -1,0 +1,77 @@
+/**
+ * A switch run by FRR: configuration and command lines of bgpd and zebra. eBGP to every neighbour,
+ * one session a family; all it learns goes to all (RFC 4271 §9.1.3) and to the kernel, with ECMP.
+ */
+import { join } from 'node:path'
+import { findProgramIn } from './commands.ts'
+import type { NeighbourPlan, SwitchPlan } from './topology.ts'
+
+export function frrBgpConfiguration(device: SwitchPlan): string {
+  return `! ${device.name}, made by routelet lab
+hostname ${device.name}
+log stdout
+router bgp ${device.asn}
+ bgp router-id ${device.routerId}
+ no bgp ebgp-requires-policy
+ no bgp default ipv4-unicast
+ no bgp network import-check
+ bgp bestpath as-path multipath-relax
+${device.neighbours.flatMap(neighbourLines).join('\n')}
+ address-family ipv4 unicast
+  network ${device.loopback.ipv4}
+  maximum-paths 16
+${activations(device, 'ipv4')}
+ exit-address-family
+ address-family ipv6 unicast
+  network ${device.loopback.ipv6}
+  maximum-paths 16
+${activations(device, 'ipv6')}
+ exit-address-family
+`
+}
+
+export function frrZebraConfiguration(device: SwitchPlan): string {
+  return `! ${device.name}, made by routelet lab
+hostname ${device.name}
+log stdout
+`
+}
+
+function neighbourLines(neighbour: NeighbourPlan): string[] {
+  return [neighbour.address.ipv4, neighbour.address.ipv6].flatMap((address) => [
+    ` neighbor ${address} remote-as ${neighbour.asn}`,
+    ` neighbor ${address} description ${neighbour.name}`,
+    ` neighbor ${address} timers connect 2`,
+    ` neighbor ${address} advertisement-interval 0`,
+  ])
+}
+
+function activations(device: SwitchPlan, family: 'ipv4' | 'ipv6'): string {
+  return device.neighbours.map(({ address }) => `  neighbor ${address[family]} activate`).join('\n')
+}
+
+const folders = ['/usr/lib/frr', '/usr/libexec/frr', '/usr/local/lib/frr', '/usr/local/sbin']
+
+/** Full path of one of FRR's daemons, or null. */
+export function findFrr(daemon: 'zebra' | 'bgpd'): string | null {
+  return findProgramIn(folders, daemon)
+}
+
+/**
+ * FRR's daemons in the foreground, with their sockets in `folder`, which the user `frr` must own:
+ * they drop their privileges and refuse to stay root.
+ * @param program full path of `zebra` or `bgpd`
+ */
+export function frrCommand(program: string, daemon: 'zebra' | 'bgpd', folder: string): string[] {
+  return [
+    program,
+    ...['-u', 'frr', '-g', 'frr'],
+    ...['-f', join(folder, `${daemon}.conf`)],
+    ...['-i', join(folder, `${daemon}.pid`)],
+    ...['-z', join(folder, 'zserv')],
+    ...['--vty_socket', folder],
+    // The vty listens on its socket alone, on no TCP port.
+    ...['-P', '0'],
+    ...['--log', 'stdout'],
+  ]
+}
