@@ -39,9 +39,10 @@ export interface LabSettings {
 export const DEFAULT_NODES = 4
 /**
  * All namespaces of a machine share one table of IPv6 neighbours, 1024 by default
- * (net.ipv6.neigh.default.gc_thresh3): 32 nodes overflowed it, and pods lost sight of each other.
+ * (net.ipv6.neigh.default.gc_thresh3): 16 dual-homed nodes overflowed it, and pods
+ * lost sight of each other.
  */
-export const MAX_NODES = 16
+export const MAX_NODES = 12
 
 const topologies: readonly TopologyName[] = ['tor', 'mesh', 'reflector']
 const softwares: readonly SwitchSoftware[] = ['bird', 'frr', 'routelet']

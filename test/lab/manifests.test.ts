@@ -64,7 +64,7 @@ t.test('every document of every variant is a resource with a unique kind and nam
     ...topologies.map((topology) => options({ topology, nodes: 7 })),
     options({ dual: true }),
     options({ sameAs: true }),
-    options({ dual: true, sameAs: true, nodes: 16 }),
+    options({ dual: true, sameAs: true, nodes: 12 }),
   ]
   for (const variant of variants) {
     const manifests = buildManifests(planTopology(variant))
