@@ -1,3 +1,4 @@
+/** Text and numbers of addresses and prefixes, with ip-address as the second opinion. */
 import fc from 'fast-check'
 import { Address4, Address6 } from 'ip-address'
 import t from 'tap'

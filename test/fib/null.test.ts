@@ -1,3 +1,4 @@
+/** The kernel writer of `--fib none`: what it answers when there is no kernel to ask. */
 import t from 'tap'
 import { createNullFib, type Resolution } from '../../fib/index.ts'
 import { changes, set, settings } from './scene.ts'

@@ -1,3 +1,4 @@
+/** Typed columns against a plain Map, and the queue of rows to look at again. */
 import fc from 'fast-check'
 import t from 'tap'
 import { PrefixTable } from '../../fib/prefix-table.ts'

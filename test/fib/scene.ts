@@ -14,7 +14,9 @@ import { MemoryKernel } from '../../fib/memory.ts'
 import type { WantedChanges, WantedSet } from '../../fib/types.ts'
 import { createFibWorker } from '../../src/workers/fib-proxy.ts'
 import { FakeClock } from '../bgp/clock.ts'
+import { ourRoutes } from '../network/kernel.ts'
 import { type Namespace, Network, type Scope } from '../network/namespaces.ts'
+import { waitUntil } from '../network/wait.ts'
 
 export const seed = Number(process.env['FC_SEED'] ?? 20_261_121)
 
@@ -164,4 +166,18 @@ export async function startWriter(
   await fib.start()
   scope.teardown(() => fib.close())
   return { fib, events, resolutions }
+}
+
+/** Waits until our routes of both families, as `ip` shows them, are exactly these. */
+export async function becomes(
+  node: Namespace,
+  what: string,
+  wanted: readonly string[],
+): Promise<void> {
+  const text = [...wanted].sort().join()
+  await waitUntil(
+    what,
+    () => ourRoutes(node),
+    (seen) => [...seen].sort().join() === text,
+  )
 }
