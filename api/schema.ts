@@ -127,6 +127,7 @@ export const fibStatusSchema = shape<FibStatus>()(
       maxPaths: Type.Integer(),
       install: Type.Union([Type.Literal('All'), Type.Literal('None')]),
       scanSeconds: nullable(Type.Number()),
+      nexthops: Type.Optional(Type.Union([Type.Literal('Auto'), Type.Literal('Off')])),
     }),
     wanted: count(),
     installed: count(),
@@ -137,6 +138,7 @@ export const fibStatusSchema = shape<FibStatus>()(
     stale: count(),
     blackholes: count(),
     adopted: count(),
+    adoptedFamilies: Type.Array(families()),
     counters: Type.Object({
       added: count(),
       replaced: count(),

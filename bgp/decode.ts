@@ -90,6 +90,8 @@ function admit(type: number, { state }: DecodeContext, negotiated: Negotiated): 
   if (state === 'Idle' || state === 'Connect' || state === 'Active') {
     throw new NotificationError('fsm/unspecific', `in ${state} there is no connection to read from`)
   }
+  // Nothing is ever answered to a NOTIFICATION (RFC 4271 §6.4).
+  if (type === messageType.notification) return
   const session = { state, passive: false, negotiated }
   const [, actions] = step(session, eventOf(type, negotiated), { retrySeconds: 0, noAnswer: '' })
   for (const action of actions) {
@@ -103,8 +105,6 @@ function eventOf(type: number, negotiated: Negotiated): Event {
       return { type: 'open', negotiated }
     case messageType.update:
       return { type: 'update' }
-    case messageType.notification:
-      return { type: 'notification', reason: '', cease: false }
     case messageType.refresh:
       return { type: 'refresh' }
     default:
@@ -161,7 +161,13 @@ const anyPeer: PeerConfig = {
   asOverride: false,
   ttlSecurity: null,
   ebgpMultihop: null,
+  gracefulRestart: 'Enabled',
   restartSeconds: 120,
+  staleSeconds: 360,
+  addPathReceive: false,
+  addPathSend: 'None',
+  maxPrefixes: null,
+  filters: [],
   shutdown: false,
   heldDown: null,
 }

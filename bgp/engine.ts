@@ -221,6 +221,12 @@ export class Engine {
     return this.#deferring
   }
 
+  /** The peer asks to be told everything again (RFC 2918). */
+  refresh(peer: EnginePeer, family: FamilyName): void {
+    peer.groups.get(family)?.refresh(peer.number, peer.negotiated.enhancedRefresh)
+    this.schedule()
+  }
+
   /** The peer's socket has room again. */
   feed(peer: EnginePeer): void {
     if (this.#deferring) return
@@ -317,7 +323,7 @@ export class Engine {
       nextHopMode: config.nextHopMode,
       self: self === null ? [] : [...parseAddress(self)],
       addPath: negotiated.addPathSend.includes(family)
-        ? { mode: 'Ecmp', limit: this.#config.maxPaths }
+        ? { mode: config.addPathSend === 'All' ? 'All' : 'Ecmp', limit: this.#config.maxPaths }
         : null,
       subnet: negotiated.ebgp ? this.#subnet(family, self, addresses.remote) : null,
     }

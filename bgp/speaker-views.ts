@@ -1,10 +1,17 @@
 /** Questions to a speaker's tables: pages of paths and the explanation of one prefix. Cold code. */
 import { type Engine, type EnginePeer, familyNames } from './engine.ts'
+import type { PeerEntry } from './peer-entry.ts'
 import { covers, familyOf, type Prefix, parsePrefix } from './prefix.ts'
 import type { FamilyRib } from './rib/family-rib.ts'
 import { ineligible } from './rib/paths.ts'
 import type { UpdateGroup } from './rib/update-group.ts'
-import type { PathView, PeerConfig, PrefixExplanation } from './types.ts'
+import type {
+  PathView,
+  PeerFamilyView,
+  PeerView,
+  PrefixExplanation,
+  SpeakerCounts,
+} from './types.ts'
 import { advertisementOf, lowestPrefixes, pathsOf, prefixText, sentAttributes } from './views.ts'
 
 interface Page {
@@ -14,15 +21,61 @@ interface Page {
 
 export class SpeakerViews {
   readonly #engine: Engine
+  readonly #peers: ReadonlyMap<string, PeerEntry>
 
-  constructor(engine: Engine) {
+  constructor(engine: Engine, peers: ReadonlyMap<string, PeerEntry>) {
     this.#engine = engine
+    this.#peers = peers
   }
 
-  explain(
-    prefix: string,
-    peers: readonly { readonly config: PeerConfig; readonly member: EnginePeer | null }[],
-  ): PrefixExplanation {
+  peers(): PeerView[] {
+    return [...this.#peers.values()].map((entry) => this.#view(entry))
+  }
+
+  peer(name: string): PeerView | null {
+    const entry = this.#peers.get(name)
+    return entry === undefined ? null : this.#view(entry)
+  }
+
+  counts(): SpeakerCounts {
+    let established = 0
+    for (const entry of this.#peers.values()) if (entry.member !== null) established++
+    const prefixes = { 'ipv4-unicast': 0, 'ipv6-unicast': 0 }
+    const paths = { 'ipv4-unicast': 0, 'ipv6-unicast': 0 }
+    for (const family of familyNames) {
+      prefixes[family] = this.#engine.rib(family).prefixes.size
+      paths[family] = this.#engine.rib(family).paths.size
+    }
+    const attributeSets = this.#engine.attributes.size
+    return { peers: this.#peers.size, established, prefixes, paths, attributeSets }
+  }
+
+  #view(entry: PeerEntry): PeerView {
+    const { session, range } = entry
+    return { ...session.view(), dynamic: range !== null, families: this.#families(entry) }
+  }
+
+  #families(entry: PeerEntry): PeerFamilyView[] {
+    const { member } = entry
+    return entry.config.families.map((family) => {
+      const rib = this.#engine.rib(family)
+      const group = member?.groups.get(family)
+      const number = member?.number ?? entry.ghost?.number ?? null
+      const of = (counts: Uint32Array): number => (number === null ? 0 : (counts[number] ?? 0))
+      return {
+        family,
+        negotiated: group !== undefined,
+        received: of(rib.received),
+        accepted: of(rib.accepted),
+        best: of(rib.bests),
+        advertised: member === null ? 0 : (group?.advertisedTo(member.number) ?? 0),
+        endOfRibReceived: entry.endOfRibReceived.has(family),
+        endOfRibSent: entry.endOfRibSent.has(family),
+      }
+    })
+  }
+
+  explain(prefix: string): PrefixExplanation {
     const parsed = parsePrefix(prefix)
     const rib = this.#engine.rib(parsed.family)
     const row = rib.prefixes.find(parsed.words, 0, parsed.length)
@@ -34,7 +87,7 @@ export class SpeakerViews {
       paths,
       best: paths.find((path) => path.best) ?? null,
       decidedBy: runnerUp?.reason?.replace(/^lost by: /, '') ?? null,
-      advertisements: peers.map(({ config, member }) => {
+      advertisements: [...this.#peers.values()].map(({ config, member }) => {
         const { name } = config
         const group = member?.groups.get(parsed.family)
         const reason =
@@ -51,6 +104,7 @@ export class SpeakerViews {
     }
   }
 
+  /** The best or all paths whose prefix matches, in address order. */
   paths(query: {
     readonly prefix: string | null
     readonly match: 'exact' | 'longest' | 'covered'
@@ -70,12 +124,15 @@ export class SpeakerViews {
     })
   }
 
+  /** Paths received from a peer or announced to it; none without a session. */
   peerPaths(
-    member: EnginePeer,
+    name: string,
     view: 'received' | 'accepted' | 'advertised',
     limit: number,
     after: string | null,
   ): Page {
+    const member = this.#peers.get(name)?.member
+    if (member == null) return { items: [], continue: null }
     const families = [...member.groups.keys()]
     if (view === 'advertised') return this.#advertised(member, limit, after)
     const { number } = member

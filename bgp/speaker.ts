@@ -3,26 +3,25 @@
  * the sessions (bgp/session) with the routing engine (bgp/engine), which never meet otherwise.
  * Building one opens nothing; `start` does. RFC 4271; RFC 4456; RFC 4724 §2 (End-of-RIB).
  */
-import { Engine, type EnginePeer, familyNames } from './engine.ts'
-import { covers, parseIpv4, parsePrefix } from './prefix.ts'
+import { Engine } from './engine.ts'
+import { Limits } from './limits.ts'
+import { dynamicConfig, inRange, listenerKeys, refusedAsPod, routesDiffer } from './neighbours.ts'
+import type { PeerEntry } from './peer-entry.ts'
+import { parseIpv4 } from './prefix.ts'
+import { Restarts } from './restarts.ts'
 import { Listeners } from './session/listeners.ts'
 import { PeerSession, type SessionHandler } from './session/peer.ts'
+import { noRestart, type OwnRestart, retainedFamilies, type SessionEnd } from './session/restart.ts'
 import { SpeakerViews } from './speaker-views.ts'
 import type {
   Announcement,
   Clock,
   FamilyName,
   Incoming,
-  ListenerKey,
   NextHopTracker,
-  PathView,
   PeerConfig,
-  PeerFamilyView,
-  PeerView,
-  PrefixExplanation,
   RouteChanges,
   SpeakerConfig,
-  SpeakerCounts,
   SpeakerEvent,
   Transport,
 } from './types.ts'
@@ -42,22 +41,6 @@ export interface SpeakerPorts {
   readonly subnetOf: (localAddress: string) => string | null
 }
 
-/** One peer: its session, and, while Established, its place in the engine. */
-export interface PeerEntry {
-  config: PeerConfig
-  readonly session: PeerSession
-  /** The range it was accepted for, or null. */
-  readonly range: string | null
-  member: EnginePeer | null
-  readonly endOfRibReceived: Set<FamilyName>
-  readonly endOfRibSent: Set<FamilyName>
-}
-
-export interface SpeakerPage<T> {
-  readonly items: readonly T[]
-  readonly continue: string | null
-}
-
 export class Speaker implements SessionHandler {
   readonly engine: Engine
   readonly #ports: SpeakerPorts
@@ -68,9 +51,13 @@ export class Speaker implements SessionHandler {
   readonly #byNumber = new Map<number, PeerEntry>()
   #ranges: readonly PeerConfig[] = []
   #wanted: readonly PeerConfig[] = []
-  readonly #views: SpeakerViews
+  /** Questions to the tables; they change nothing. */
+  readonly views: SpeakerViews
+  readonly #restarts: Restarts
+  readonly #limits: Limits
   #config: SpeakerConfig
   #started = false
+  #restart: OwnRestart = noRestart
 
   constructor(config: SpeakerConfig, ports: SpeakerPorts) {
     this.#config = config
@@ -88,27 +75,49 @@ export class Speaker implements SessionHandler {
       (incoming) => this.#accept(incoming),
       (event) => ports.onEvent({ kind: 'listen', peer: null, ...event }),
     )
-    this.#views = new SpeakerViews(this.engine)
+    this.views = new SpeakerViews(this.engine, this.#peers)
+    this.#restarts = new Restarts(this.engine, ports, (entry) => {
+      if (entry.range !== null) this.#forget(entry)
+    })
+    this.#limits = new Limits(this.engine, ports, (name) => this.enable(name))
   }
 
   /** Listens and starts the sessions. Rejects when a listen address can't be had. */
   async start(): Promise<void> {
     this.#started = true
-    await this.#listeners.configure(this.#config.listen, this.#keys())
+    await this.#listeners.configure(this.#config.listen, listenerKeys(this.#wanted))
     for (const { session } of this.#peers.values()) session.start()
   }
 
   /**
    * Ends every session and stops listening.
-   * @param notify whether peers are told (Cease, RFC 4486), or TCP is just closed
+   * @param notify whether it is for good: otherwise peers that help a graceful restart just see
+   *   TCP close, and keep our routes (RFC 4724 §4.2)
    */
   async close(notify: boolean): Promise<void> {
     this.#started = false
     this.#listeners.close()
     const sessions = [...this.#peers.values()].map(({ session }) => session)
-    const fault = notify ? 'cease/administrativeShutdown' : null
-    await Promise.all(sessions.map((session) => session.stop(fault)))
+    await Promise.all(
+      sessions.map((session) => {
+        const keeps = !notify && session.negotiated?.peerRestart != null
+        return session.stop(keeps ? null : 'cease/administrativeShutdown')
+      }),
+    )
     this.engine.close()
+  }
+
+  /**
+   * What peers are told of this speaker's own restart; while it is restarting, they are told no
+   * routes, so that what they keep of it is not replaced by half of it (RFC 4724 §4.1).
+   */
+  get restart(): OwnRestart {
+    return this.#restart
+  }
+
+  set restart(restart: OwnRestart) {
+    this.#restart = restart
+    this.engine.deferring = restart.restarting
   }
 
   /** Takes the speaker's own settings; sessions are reset only when the router id changed. */
@@ -119,7 +128,7 @@ export class Speaker implements SessionHandler {
     if (before.routerId !== config.routerId) {
       for (const { session } of this.#peers.values()) session.reset()
     }
-    if (this.#started) await this.#listeners.configure(config.listen, this.#keys())
+    if (this.#started) await this.#listeners.configure(config.listen, listenerKeys(this.#wanted))
   }
 
   announce(announcements: readonly Announcement[]): void {
@@ -131,7 +140,8 @@ export class Speaker implements SessionHandler {
     this.#wanted = peers
     this.#ranges = peers.filter((peer) => peer.range !== null)
     // Keys come first: a session that dials or is dialled must find its key in place.
-    if (this.#started) await this.#listeners.configure(this.#config.listen, this.#keys())
+    if (this.#started)
+      await this.#listeners.configure(this.#config.listen, listenerKeys(this.#wanted))
     const wanted = new Map(
       peers.filter((peer) => peer.range === null).map((peer) => [peer.name, peer]),
     )
@@ -158,22 +168,30 @@ export class Speaker implements SessionHandler {
     if (entry === undefined) return
     entry.endOfRibReceived.clear()
     entry.endOfRibSent.clear()
+    entry.warnedOf.clear()
     const addresses = {
       remote: entry.config.address as string,
       local: session.localAddress as string,
     }
-    entry.member = this.engine.join(entry.config, negotiated, addresses, session)
+    const { ghost } = entry
+    const returning = ghost?.number ?? null
+    entry.member = this.engine.join(entry.config, negotiated, addresses, session, returning)
     this.#byNumber.set(entry.member.number, entry)
+    if (ghost !== null) this.#restarts.returned(entry, ghost, negotiated)
   }
 
-  down(session: PeerSession): void {
+  down(session: PeerSession, _reason: string, end: SessionEnd): void {
     const entry = this.#bySession.get(session)
     if (entry === undefined || entry.member === null) return
     this.#byNumber.delete(entry.member.number)
-    this.engine.leave(entry.member)
+    const { member } = entry
+    const keep = retainedFamilies(end, member.negotiated)
+    this.#restarts.cancel(entry)
     entry.member = null
-    // A dynamic neighbour exists only while its session does.
-    if (entry.range !== null) this.#forget(entry)
+    this.engine.leave(member, keep)
+    if (keep.length > 0) this.#restarts.keep(entry, member, keep)
+    // A dynamic neighbour exists only while its session, or what is kept of it, does.
+    else if (entry.range !== null) this.#forget(entry)
   }
 
   update(
@@ -194,15 +212,17 @@ export class Speaker implements SessionHandler {
       }),
     )
     if (family !== null) this.#endOfRib(entry, family)
+    if (entry.config.maxPrefixes !== null) this.#limits.check(entry, entry.config.maxPrefixes)
     this.engine.schedule()
   }
 
   refresh(session: PeerSession, family: FamilyName, subtype: 0 | 1 | 2): void {
     const member = this.#bySession.get(session)?.member
-    // Subtypes 1 and 2 bracket an enhanced refresh (RFC 7313), which we do not offer.
-    if (member == null || subtype !== 0) return
-    member.groups.get(family)?.refresh(member.number)
-    this.engine.schedule()
+    if (member == null || !member.groups.has(family)) return
+    // RFC 7313 §4: what isn't announced again between the two marks is gone.
+    if (subtype === 1) this.engine.rib(family).markStale(member.number)
+    else if (subtype === 2) this.engine.sweep(member.number, family)
+    else this.engine.refresh(member, family)
   }
 
   drained(session: PeerSession): void {
@@ -213,6 +233,11 @@ export class Speaker implements SessionHandler {
 
   event(event: SpeakerEvent): void {
     this.#ports.onEvent(event)
+    // A dynamic neighbour that never got as far as a session is not waited for.
+    if (event.kind !== 'peer.state' || event.peer === null) return
+    const entry = this.#peers.get(event.peer)
+    const over = entry?.session.state === 'Idle' || entry?.session.state === 'Active'
+    if (entry != null && entry.range !== null && over && entry.ghost === null) this.#forget(entry)
   }
 
   // Orders.
@@ -246,20 +271,10 @@ export class Speaker implements SessionHandler {
   enable(name: string): boolean {
     const entry = this.#peers.get(name)
     if (entry === undefined) return false
+    entry.overLimit = null
     const configured = this.#wanted.find((peer) => peer.name === name) ?? entry.config
     this.#reconfigure(entry, { ...configured, shutdown: false })
     return true
-  }
-
-  // Views.
-
-  peers(): PeerView[] {
-    return [...this.#peers.values()].map((entry) => this.#view(entry))
-  }
-
-  peer(name: string): PeerView | null {
-    const entry = this.#peers.get(name)
-    return entry === undefined ? null : this.#view(entry)
   }
 
   /** Whether End-of-RIB of every negotiated family has come from this peer. */
@@ -269,47 +284,9 @@ export class Speaker implements SessionHandler {
     return entry.member.negotiated.families.every((each) => entry.endOfRibReceived.has(each))
   }
 
-  explain(prefix: string): PrefixExplanation {
-    return this.#views.explain(prefix, [...this.#peers.values()])
-  }
-
-  /** The best or all paths whose prefix matches, in address order. */
-  paths(query: {
-    readonly prefix: string | null
-    readonly match: 'exact' | 'longest' | 'covered'
-    readonly view: 'best' | 'all'
-    readonly limit: number
-    readonly after: string | null
-  }): SpeakerPage<PathView> {
-    return this.#views.paths(query)
-  }
-
-  peerPaths(
-    name: string,
-    view: 'received' | 'accepted' | 'advertised',
-    limit: number,
-    after: string | null,
-  ): SpeakerPage<PathView> {
-    const member = this.#peers.get(name)?.member
-    if (member == null) return { items: [], continue: null }
-    return this.#views.peerPaths(member, view, limit, after)
-  }
-
-  counts(): SpeakerCounts {
-    let established = 0
-    for (const entry of this.#peers.values()) if (entry.member !== null) established++
-    const prefixes = { 'ipv4-unicast': 0, 'ipv6-unicast': 0 }
-    const paths = { 'ipv4-unicast': 0, 'ipv6-unicast': 0 }
-    for (const family of familyNames) {
-      prefixes[family] = this.engine.rib(family).prefixes.size
-      paths[family] = this.engine.rib(family).paths.size
-    }
-    const attributeSets = this.engine.attributes.size
-    return { peers: this.#peers.size, established, prefixes, paths, attributeSets }
-  }
-
   #endOfRib(entry: PeerEntry, family: FamilyName): void {
     entry.endOfRibReceived.add(family)
+    if (entry.member !== null) this.engine.sweep(entry.member.number, family)
     this.#ports.onEvent({
       kind: 'peer.endOfRib',
       peer: entry.config.name,
@@ -342,15 +319,18 @@ export class Speaker implements SessionHandler {
       transport: this.#ports.transport,
       handler: this,
       random: this.#ports.random,
-      identity: () => ({ routerId: parseIpv4(this.#config.routerId) }),
+      identity: () => ({ routerId: parseIpv4(this.#config.routerId), restart: this.#restart }),
     })
     const entry: PeerEntry = {
       config,
       session,
       range,
       member: null,
+      ghost: null,
       endOfRibReceived: new Set(),
       endOfRibSent: new Set(),
+      warnedOf: new Set(),
+      overLimit: null,
     }
     this.#peers.set(config.name, entry)
     this.#bySession.set(session, entry)
@@ -360,17 +340,23 @@ export class Speaker implements SessionHandler {
 
   async #remove(entry: PeerEntry): Promise<void> {
     await entry.session.stop('cease/peerDeconfigured')
-    this.down(entry.session)
+    this.#restarts.drop(entry)
     this.#forget(entry)
   }
 
   #forget(entry: PeerEntry): void {
     this.#bySession.delete(entry.session)
+    if (entry.range !== null) void entry.session.stop(null)
     if (this.#peers.get(entry.config.name) === entry) this.#peers.delete(entry.config.name)
   }
 
-  #reconfigure(entry: PeerEntry, config: PeerConfig): void {
+  #reconfigure(entry: PeerEntry, wanted: PeerConfig): void {
     const before = entry.config
+    const { overLimit } = entry
+    // Another limit, or an order, lets a peer try again; any other change does not.
+    const same = JSON.stringify(before.maxPrefixes) === JSON.stringify(wanted.maxPrefixes)
+    const config = overLimit !== null && same ? { ...wanted, heldDown: overLimit } : wanted
+    if (!same) entry.overLimit = null
     entry.config = config
     const outcome = entry.session.reconfigure(config)
     if (outcome === 'reset' || entry.member === null) return
@@ -382,7 +368,9 @@ export class Speaker implements SessionHandler {
   #rejoin(entry: PeerEntry): void {
     const { session, member } = entry
     if (member === null) return
-    this.down(session)
+    this.#byNumber.delete(member.number)
+    entry.member = null
+    this.engine.leave(member)
     this.established(session, member.negotiated)
     for (const family of member.groups.keys()) session.requestRefresh(family)
   }
@@ -401,10 +389,8 @@ export class Speaker implements SessionHandler {
       this.#refuse(incoming, why)
       return
     }
-    const pods = this.#config.refuse.find(
-      ({ prefix, match }) => match === 'covered' && inRange(prefix, remoteAddress),
-    )
-    if (pods !== undefined && !inside(pods.prefix, range.range as string)) {
+    const pods = refusedAsPod(this.#config.refuse, range.range as string, remoteAddress)
+    if (pods !== null) {
       this.#refuse(incoming, `it lies in ${pods.prefix} (${pods.reason}), where no router is`)
       return
     }
@@ -433,75 +419,8 @@ export class Speaker implements SessionHandler {
     if (range === undefined || !inRange(range.range as string, address)) return undefined
     return dynamicConfig(range, address)
   }
-
-  /** MD5 keys of all peers and ranges. */
-  #keys(): (ListenerKey & { family: 4 | 6 })[] {
-    const keys: (ListenerKey & { family: 4 | 6 })[] = []
-    for (const { address, range, password } of this.#wanted) {
-      const prefix = address ?? range
-      if (password === null || prefix === null) continue
-      keys.push({ prefix, password, family: prefix.includes(':') ? 6 : 4 })
-    }
-    return keys
-  }
-
-  #view(entry: PeerEntry): PeerView {
-    return {
-      ...entry.session.view(),
-      dynamic: entry.range !== null,
-      families: this.#familyViews(entry),
-    }
-  }
-
-  #familyViews(entry: PeerEntry): PeerFamilyView[] {
-    const { member } = entry
-    return entry.config.families.map((family) => {
-      const rib = this.engine.rib(family)
-      const group = member?.groups.get(family)
-      const number = member?.number ?? 0
-      const of = (counts: Uint32Array): number => (member === null ? 0 : (counts[number] ?? 0))
-      return {
-        family,
-        negotiated: group !== undefined,
-        received: of(rib.received),
-        accepted: of(rib.accepted),
-        best: of(rib.bests),
-        advertised: group?.advertisedTo(number) ?? 0,
-        endOfRibReceived: entry.endOfRibReceived.has(family),
-        endOfRibSent: entry.endOfRibSent.has(family),
-      }
-    })
-  }
 }
 
 export function createSpeaker(config: SpeakerConfig, ports: SpeakerPorts): Speaker {
   return new Speaker(config, ports)
-}
-
-/** A dynamic neighbour's own configuration: its range's, with its address. */
-function dynamicConfig(range: PeerConfig, address: string): PeerConfig {
-  return { ...range, name: `${range.name}.${address}`, address, range: null, passive: true }
-}
-
-function inRange(range: string, address: string): boolean {
-  const plain = address.replace(/%.*/, '')
-  const host = parsePrefix(`${plain}/${plain.includes(':') ? 128 : 32}`)
-  const outer = parsePrefix(range)
-  return outer.family === host.family && covers(outer, host)
-}
-
-function inside(outer: string, inner: string): boolean {
-  return covers(parsePrefix(outer), parsePrefix(inner))
-}
-
-/** Whether parameters differ that shape the exchange of routes but not the session. */
-function routesDiffer(a: PeerConfig, b: PeerConfig): boolean {
-  return (
-    a.routeReflectorClient !== b.routeReflectorClient ||
-    a.clusterId !== b.clusterId ||
-    a.nextHopMode !== b.nextHopMode ||
-    a.export !== b.export ||
-    a.allowedLocalAsns !== b.allowedLocalAsns ||
-    a.asOverride !== b.asOverride
-  )
 }

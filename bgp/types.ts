@@ -4,6 +4,8 @@
  * here, and packed numbers only in bulk (RouteChanges).
  */
 
+import type { FilterConfig } from './policy/types.ts'
+
 export type FamilyName = 'ipv4-unicast' | 'ipv6-unicast'
 
 /** What a peer or an announcement was configured as. Everything has its default filled in. */
@@ -79,12 +81,34 @@ export interface PeerConfig {
   readonly ttlSecurity: number | null
   /** null: off (TTL of the system). */
   readonly ebgpMultihop: number | null
-  /** Seconds a restarting peer is waited for (RFC 4724); advertised to the peer. */
+  /**
+   * Graceful restart (RFC 4724): `Enabled` offers both roles, `Helper` only keeps what a restarting
+   * peer said, `Disabled` neither.
+   */
+  readonly gracefulRestart: 'Enabled' | 'Helper' | 'Disabled'
+  /** Seconds a restarting speaker asks to be waited for; advertised to the peer. */
   readonly restartSeconds: number
+  /** Seconds a peer that is back may take to send End-of-RIB before stale routes go. */
+  readonly staleSeconds: number
+  /** Several paths a prefix (RFC 7911), by direction. */
+  readonly addPathReceive: boolean
+  readonly addPathSend: 'None' | 'Multipath' | 'All'
+  readonly maxPrefixes: MaxPrefixes | null
+  /** In order; both directions and families (see policy/types.ts). */
+  readonly filters: readonly FilterConfig[]
   /** Administratively down, with an optional text for the peer (RFC 9003). */
   readonly shutdown: boolean
   /** A reason to keep the session down (missing Secret, a feature not enforced); null: none. */
   readonly heldDown: string | null
+}
+
+/** Ceiling on received prefixes, per family. */
+export interface MaxPrefixes {
+  readonly limit: number
+  /** Percent of the limit that is worth a warning; null: none. */
+  readonly warningPercent: number | null
+  /** Seconds until the session is tried again; null: not by itself. */
+  readonly restartSeconds: number | null
 }
 
 /** A prefix this node announces of itself. */
@@ -372,6 +396,8 @@ export interface SpeakerEvent {
     | 'peer.down'
     | 'peer.error'
     | 'peer.endOfRib'
+    | 'peer.restart'
+    | 'peer.limit'
     | 'listen'
     | 'update.fault'
     | 'condition'

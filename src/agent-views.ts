@@ -50,7 +50,7 @@ export class AgentAnswers implements AgentViews {
   async node(): Promise<NodeView> {
     const agent = this.#agent
     const { intent, speaker } = agent
-    const counts = speaker.counts()
+    const counts = speaker.views.counts()
     const ready = agent.ready()
     const wanted = intent?.peers.filter((peer) => peer.range === null).length ?? 0
     return {
@@ -78,11 +78,11 @@ export class AgentAnswers implements AgentViews {
   }
 
   peers(): readonly PeerView[] {
-    return this.#agent.speaker.peers().sort((a, b) => (a.name < b.name ? -1 : 1))
+    return this.#agent.speaker.views.peers().sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 
   peer(name: string): PeerView | null {
-    return this.#agent.speaker.peer(name)
+    return this.#agent.speaker.views.peer(name)
   }
 
   peerRoutes(
@@ -91,22 +91,22 @@ export class AgentAnswers implements AgentViews {
     limit: number,
     after: string | null,
   ): Page<PathView> {
-    return this.#agent.speaker.peerPaths(name, view, limit, after)
+    return this.#agent.speaker.views.peerPaths(name, view, limit, after)
   }
 
   routes(query: RouteQuery): Page<PathView> {
-    return this.#agent.speaker.paths({ ...query, after: query.continue })
+    return this.#agent.speaker.views.paths({ ...query, after: query.continue })
   }
 
   async explain(prefix: string, peer: string | null): Promise<ExplainView> {
     const { speaker, fib } = this.#agent
-    let bgp = speaker.explain(prefix)
+    let bgp = speaker.views.explain(prefix)
     let matched: ExplainView['matched'] = bgp.paths.length > 0 ? 'exact' : 'none'
     if (matched === 'none') {
       const query = { prefix, match: 'longest', view: 'best', limit: 1, after: null } as const
-      const [longest] = speaker.paths(query).items
+      const [longest] = speaker.views.paths(query).items
       if (longest !== undefined) {
-        bgp = speaker.explain(longest.prefix)
+        bgp = speaker.views.explain(longest.prefix)
         matched = 'longest'
       }
     }
@@ -193,6 +193,7 @@ const nothingInstalled: Omit<FibStatus, 'settings'> = {
   stale: 0,
   blackholes: 0,
   adopted: 0,
+  adoptedFamilies: [],
   counters: {
     added: 0,
     replaced: 0,
@@ -215,7 +216,7 @@ function readDelay(loop: IntervalHistogram): { p50: number; p99: number; max: nu
 }
 
 function routeCounts(
-  counts: ReturnType<Agent['speaker']['counts']>,
+  counts: ReturnType<Agent['speaker']['views']['counts']>,
   family: 'ipv4-unicast' | 'ipv6-unicast',
 ): { prefixes: number; paths: number } {
   return { prefixes: counts.prefixes[family], paths: counts.paths[family] }

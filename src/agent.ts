@@ -25,6 +25,8 @@ import type { Intent, Problem } from './intent/types.ts'
 
 /** How often the gates are looked at again, beside every event that may move them. */
 const gateSeconds = 1
+/** After a restart, peers are told nothing for at most this long (RFC 4724 §4.1). */
+const deferralSecondsMax = 60
 
 export interface SnapshotSource {
   start(): Promise<Snapshot>
@@ -60,6 +62,7 @@ export class Agent {
   #passedFirstGate = false
   #startedNow: number
   #gateTimer: { cancel(): void } | null = null
+  #deferral: { cancel(): void } | null = null
   #kernelStarted = false
   #failure: string | null = null
   #closed = false
@@ -105,6 +108,7 @@ export class Agent {
     fib.configure(intent.fib)
     await fib.start()
     this.#kernelStarted = true
+    await this.#tellRestart()
     await this.#apply(snapshot)
     store.onSnapshot((next) => {
       this.#applying = this.#applying
@@ -114,15 +118,36 @@ export class Agent {
     this.#watchGates()
   }
 
+  /**
+   * Routes of ours that the kernel still holds prove that this is a restart, and that forwarding
+   * went on in those families (RFC 4724 §3: R and F bits). After a reboot there are none.
+   */
+  async #tellRestart(): Promise<void> {
+    const { adopted, adoptedFamilies } = await this.fib.status()
+    if (adopted === 0) return
+    this.speaker.restart = { restarting: true, forwarding: adoptedFamilies }
+    this.#deferral = this.#ports.clock.schedule(deferralSecondsMax * 1000, () =>
+      this.#endDeferral(),
+    )
+  }
+
+  /** Peers are told everything from now on, and that this speaker is no longer restarting. */
+  #endDeferral(): void {
+    this.#deferral?.cancel()
+    this.#deferral = null
+    this.speaker.restart = { ...this.speaker.restart, restarting: false }
+  }
+
   /** Ends sessions and the kernel writer; routes stay unless `onStop` says otherwise. */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
     this.#gateTimer?.cancel()
+    this.#deferral?.cancel()
     this.#ports.store.close()
     await this.#applying
     const withdraw = this.#intent?.onStop === 'Withdraw'
-    await this.speaker.close(true)
+    await this.speaker.close(withdraw)
     if (withdraw) await this.fib.withdrawAll()
     await this.fib.close()
   }
@@ -249,14 +274,17 @@ export class Agent {
     if (!this.#synchronised && judgeSynchronised(input).ok) {
       this.#synchronised = true
       // What was learned last must reach the kernel writer before the sweep does.
-      this.speaker.engine.whenSettled(() => this.fib.synchronised())
+      this.speaker.engine.whenSettled(() => {
+        this.#endDeferral()
+        this.fib.synchronised()
+      })
     }
   }
 
   #gateInput(intent: Intent): GateInput {
     return {
       wanted: intent.peers,
-      views: this.speaker.peers(),
+      views: this.speaker.views.peers(),
       synchronised: (name) => this.speaker.synchronised(name),
       readiness: intent.readiness,
       reflector: intent.node?.clusterId != null,

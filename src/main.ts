@@ -21,6 +21,10 @@ process.exitCode = await runProgram(
     check: async (directory, options) =>
       (await import('./cli/check.ts')).runCheck(directory, options, terminal),
     plan: async (options) => (await import('./cli/plan.ts')).runPlan(options, terminal),
+    decode: async (options) => {
+      const streams = { input: process.stdin, output: process.stdout }
+      return (await import('./cli/decode.ts')).runDecode(options, streams)
+    },
   },
   terminal,
 )

@@ -74,7 +74,7 @@ export function createMetrics(
     }
   }
   const readRest = (): void => {
-    const counts = agent.speaker.counts()
+    const counts = agent.speaker.views.counts()
     for (const family of ['ipv4-unicast', 'ipv6-unicast'] as const) {
       prefixes.set({ family }, counts.prefixes[family])
       paths.set({ family }, counts.paths[family])
@@ -99,7 +99,7 @@ export function createMetrics(
   return {
     read: async () => {
       registry.resetMetrics()
-      readPeers(agent.speaker.peers())
+      readPeers(agent.speaker.views.peers())
       readFib(await agent.fib.status())
       readRest()
       return { contentType: registry.contentType, body: await registry.metrics() }

@@ -86,7 +86,8 @@ export function editAttributes(
     while (at < end && source[at + 1]! < code) at = attributeEnd(source, at)
     if (at > from) out.copy(source, from, at)
     if (at < end && source[at + 1] === code) {
-      const [flags, value] = [source[at]!, valueStart(source, at)]
+      const flags = source[at]!
+      const value = valueStart(source, at)
       at = attributeEnd(source, at)
       edit(operations, { source, flags, start: value, end: at }, out)
     } else {
@@ -175,18 +176,20 @@ function readCommunities(
   bytes: Uint8Array,
   start: number,
   end: number,
-  size: number,
+  size: 1 | 3,
 ): readonly Community[] {
   const communities: Community[] = []
   for (let at = start; at < end; at += size * 4) {
-    communities.push(Array.from({ length: size }, (_, i) => u32At(bytes, at + i * 4)))
+    const first = u32At(bytes, at)
+    if (size === 1) communities.push([first])
+    else communities.push([first, u32At(bytes, at + 4), u32At(bytes, at + 8)])
   }
   return communities
 }
 
 function change(
   operations: readonly Operation[],
-  size: number,
+  size: 1 | 3,
   given: readonly Community[],
 ): readonly Community[] {
   let communities = given

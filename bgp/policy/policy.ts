@@ -57,7 +57,9 @@ export function compilePolicy(
   const count = filters.reduce((sum, filter) => sum + filter[list].length, 0)
   if (count === 0) return null
   if (count > rulesMax) {
-    throw new RangeError(`${count} rules in the ${list} of a peer's filters, not ${rulesMax}`)
+    throw new RangeError(
+      `${count} rules in the ${list} of a peer's filters; ${rulesMax} are allowed`,
+    )
   }
   const rules: CompiledRule[] = []
   for (const filter of filters) {

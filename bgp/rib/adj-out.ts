@@ -50,6 +50,8 @@ export interface SetKeeper {
 export interface AdjOut {
   /** Entries announced. */
   readonly announced: number
+  /** Whether a prefix has several entries, told apart by path ids. */
+  readonly several: boolean
   /** Makes room for prefix rows below this. */
   growTo(rows: number): void
   change(prefix: number, wanted: Wanted, listener: OutListener): void
@@ -85,6 +87,7 @@ class SourceCounts {
 
 /** One path a prefix: the handle is the prefix row + 1. */
 export class SingleOut implements AdjOut {
+  readonly several = false
   #sets = new Uint32Array(256)
   #sources = new Uint16Array(256)
   readonly #counts = new SourceCounts()
@@ -163,6 +166,7 @@ export class SingleOut implements AdjOut {
 
 /** Any number of paths a prefix, as rows in lists. Row 0 means "none". */
 export class MultiOut implements AdjOut {
+  readonly several = true
   #heads = new Uint32Array(256)
   #sets = new Uint32Array(256)
   #sources = new Uint16Array(256)

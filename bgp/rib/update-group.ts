@@ -10,9 +10,10 @@
  */
 import type { FamilyName } from '../types.ts'
 import { encodeEndOfRib } from '../wire/encode.ts'
+import { encodeRefresh } from '../wire/message.ts'
 import { type AdjOut, MultiOut, noPathId, type OutListener, SingleOut, Wanted } from './adj-out.ts'
-import { Bitmap } from './bitmap.ts'
 import { type Block, BlockEncoder, partsFor } from './blocks.ts'
+import { CatchUp } from './catch-up.ts'
 import { RowList } from './columns.ts'
 import { type ExportPolicy, type ExportProfile, exportedSet, groupKey } from './export.ts'
 import type { FamilyRib, RibListener } from './family-rib.ts'
@@ -23,8 +24,6 @@ export const prefixesPerFlushMax = 16_384
 export const memberQueueBytesMax = 1024 * 1024
 /** Bytes of the log a member may lag behind before it is split off. */
 export const memberLagBytesMax = 8 * 1024 * 1024
-/** Prefixes of one catch-up step. */
-const catchUpPrefixesMax = 4096
 
 /** The sending half of a session. */
 export interface MemberSink {
@@ -41,15 +40,8 @@ interface Member {
   /** Prefixes it has yet to hear of; null: it follows the log. */
   catchUp: CatchUp | null
   endOfRibDue: boolean
-}
-
-interface CatchUp {
-  readonly wanted: Bitmap
-  /** What it may have been told already: only that needs withdrawing. */
-  readonly told: Bitmap
-  /** With path ids: those withdrawn since, by prefix. */
-  readonly gone: Map<number, Set<number>>
-  scan: number
+  /** Between the marks of an enhanced refresh. */
+  refreshing: boolean
 }
 
 /** A member that is told to forget what it was told of a path that is now its own. */
@@ -118,6 +110,7 @@ export class UpdateGroup implements RibListener, OutListener {
       cursor: this.#logStart + this.#log.length,
       catchUp: null,
       endOfRibDue: true,
+      refreshing: false,
     }
     this.#members.set(number, member)
     this.#startCatchUp(member)
@@ -133,14 +126,20 @@ export class UpdateGroup implements RibListener, OutListener {
     this.#trim()
   }
 
-  /** Sends everything again (RFC 2918), End-of-RIB not included. */
-  refresh(number: number): void {
+  /**
+   * Sends everything again (RFC 2918), End-of-RIB not included.
+   * @param marked whether the peer wants it between two marks (RFC 7313 §4)
+   */
+  refresh(number: number, marked: boolean): void {
     const member = this.#members.get(number)
     if (member === undefined) return
     if (member.catchUp === null) this.#detach(member)
-    const { wanted } = member.catchUp as CatchUp
-    this.#eachAnnounced(member.number, (prefix) => wanted.add(prefix))
-    ;(member.catchUp as CatchUp).scan = 0
+    if (marked && !member.refreshing) {
+      member.refreshing = true
+      member.sink.send([encodeRefresh(this.family, 1)], 0)
+    }
+    const catchUp = member.catchUp as CatchUp
+    this.#eachAnnounced(member.number, (prefix) => catchUp.note(prefix))
   }
 
   touch(prefix: number): void {
@@ -180,6 +179,10 @@ export class UpdateGroup implements RibListener, OutListener {
     if (member === undefined) return
     if (member.catchUp === null) this.#followLog(member)
     if (member.catchUp !== null) this.#feedCatchUp(member)
+    if (member.catchUp === null && member.refreshing) {
+      member.refreshing = false
+      member.sink.send([encodeRefresh(this.family, 2)], 0)
+    }
     // End-of-RIB stands behind the last route, so it waits for changes not yet encoded.
     if (member.catchUp === null && member.endOfRibDue && this.#touched.length === 0) {
       member.endOfRibDue = false
@@ -272,9 +275,8 @@ export class UpdateGroup implements RibListener, OutListener {
     if (this.#catchingUp === 0) return
     for (const { catchUp } of this.#members.values()) {
       if (catchUp === null) continue
-      catchUp.wanted.add(prefix)
-      if (prefix < catchUp.scan) catchUp.scan = prefix
-      if (gone !== noPathId) noteGone(catchUp, prefix, gone)
+      catchUp.note(prefix)
+      catchUp.noteGone(prefix, gone)
     }
   }
 
@@ -290,7 +292,7 @@ export class UpdateGroup implements RibListener, OutListener {
       const catchUp = this.#members.get(source)?.catchUp
       // A member that catches up is told from its own set instead.
       if (catchUp != null) {
-        for (const { prefix, pathId } of all) noteGone(catchUp, prefix, pathId)
+        for (const { prefix, pathId } of all) catchUp.noteGone(prefix, pathId)
       } else if (catchUp === null) {
         for (const { prefix, pathId } of all) this.#encoder.withdraw(prefix, pathId, -1)
         this.#append(this.#encoder.finish(source))
@@ -338,16 +340,15 @@ export class UpdateGroup implements RibListener, OutListener {
 
   /** Splits a follower off: what it has not been sent becomes its own catch-up. */
   #detach(member: Member): void {
-    const told = new Bitmap()
-    this.#eachAnnounced(-1, (prefix) => told.add(prefix))
-    const catchUp: CatchUp = { wanted: new Bitmap(), told, gone: new Map(), scan: 0 }
+    const catchUp = new CatchUp()
+    this.#eachAnnounced(-1, (prefix) => catchUp.told.add(prefix))
     for (let at = member.cursor - this.#logStart; at < this.#log.length; at++) {
       const { prefixes, pathIds } = this.#log[at] as Block
       for (let index = 0; index < prefixes.length; index++) {
         const prefix = prefixes[index] as number
-        catchUp.wanted.add(prefix)
-        told.add(prefix)
-        noteGone(catchUp, prefix, pathIds[index] as number)
+        catchUp.note(prefix)
+        catchUp.told.add(prefix)
+        catchUp.noteGone(prefix, pathIds[index] as number)
       }
     }
     this.#skipLog(member)
@@ -356,16 +357,16 @@ export class UpdateGroup implements RibListener, OutListener {
   }
 
   #startCatchUp(member: Member): void {
-    const wanted = new Bitmap()
-    this.#eachAnnounced(member.number, (prefix) => wanted.add(prefix))
-    member.catchUp = { wanted, told: new Bitmap(), gone: new Map(), scan: 0 }
+    const catchUp = new CatchUp()
+    this.#eachAnnounced(member.number, (prefix) => catchUp.note(prefix))
+    member.catchUp = catchUp
     this.#catchingUp++
   }
 
   #feedCatchUp(member: Member): void {
     const catchUp = member.catchUp as CatchUp
-    while (catchUp.wanted.count > 0 && member.sink.queuedBytes < memberQueueBytesMax) {
-      this.#encodeCatchUp(member, catchUp)
+    while (catchUp.pending && member.sink.queuedBytes < memberQueueBytesMax) {
+      catchUp.encode(member.number, this.out, this.#catchUpEncoder)
       const blocks = this.#catchUpEncoder.finish(member.number)
       let updates = 0
       for (const block of blocks) updates += block.updates
@@ -375,46 +376,10 @@ export class UpdateGroup implements RibListener, OutListener {
         updates,
       )
     }
-    if (catchUp.wanted.count > 0) return
+    if (catchUp.pending) return
     member.catchUp = null
     this.#catchingUp--
     member.cursor = this.#logStart + this.#log.length
-  }
-
-  #encodeCatchUp(member: Member, catchUp: CatchUp): void {
-    const { wanted } = catchUp
-    let left = catchUpPrefixesMax
-    while (left-- > 0 && wanted.count > 0) {
-      let prefix = wanted.next(catchUp.scan)
-      if (prefix === -1) prefix = wanted.next(0)
-      wanted.delete(prefix)
-      catchUp.scan = prefix + 1
-      this.#encodeCatchUpPrefix(member.number, catchUp, prefix)
-    }
-  }
-
-  #encodeCatchUpPrefix(member: number, catchUp: CatchUp, prefix: number): void {
-    const { out } = this
-    const { told, gone } = catchUp
-    const lost = gone.get(prefix)
-    let announced = 0
-    for (let entry = out.first(prefix); entry !== 0; entry = out.next(entry)) {
-      if (out.sourceOf(entry) === member) continue
-      const pathId = out.pathIdOf(entry)
-      this.#catchUpEncoder.announce(prefix, pathId, out.setOf(entry), out.sourceOf(entry))
-      lost?.delete(pathId)
-      announced++
-    }
-    if (told.has(prefix)) {
-      if (this.profile.addPath === null) {
-        if (announced === 0) this.#catchUpEncoder.withdraw(prefix, noPathId, -1)
-      } else {
-        for (const pathId of lost ?? []) this.#catchUpEncoder.withdraw(prefix, pathId, -1)
-      }
-    }
-    gone.delete(prefix)
-    if (announced > 0) told.add(prefix)
-    else told.delete(prefix)
   }
 
   #eachAnnounced(except: number, visit: (prefix: number) => void): void {
@@ -451,12 +416,4 @@ export class UpdateGroup implements RibListener, OutListener {
     marks.set(this.#touchedMark)
     this.#touchedMark = marks
   }
-}
-
-/** Remembers a path id the member may know and must be told to forget. */
-function noteGone(catchUp: CatchUp, prefix: number, pathId: number): void {
-  if (pathId === noPathId) return
-  const known = catchUp.gone.get(prefix)
-  if (known === undefined) catchUp.gone.set(prefix, new Set([pathId]))
-  else known.add(pathId)
 }

@@ -25,6 +25,7 @@ import { Lane, type LaneOwner } from './lane.ts'
 import { localOpen } from './negotiate.ts'
 import { noAnswer } from './reason.ts'
 import type { SessionRecord } from './record.ts'
+import type { OwnRestart, SessionEnd } from './restart.ts'
 import { blockedReason, ttlOptions } from './settings.ts'
 import { backOffSeconds, stableSeconds, Timers } from './timers.ts'
 
@@ -34,6 +35,9 @@ const verdictSeconds = 5
 /** Pause after a reset by the administrator. */
 const resetPauseSeconds = 1
 
+/** A session this old has no competing connection under way any more. */
+const settledSeconds = 5
+
 /** Connections that still carry a farewell; more than these are cut short. */
 const closingMax = 4
 
@@ -42,13 +46,13 @@ export interface DriverPorts {
   readonly transport: Transport
   /** 0 to 1, for jitter. */
   readonly random: () => number
-  readonly identity: () => { readonly routerId: number }
+  readonly identity: () => { readonly routerId: number; readonly restart: OwnRestart }
 }
 
 /** What the session tells further up; `up` and `down` alternate. */
 export interface DriverEvents {
   up(negotiated: Negotiated): void
-  down(reason: string): void
+  down(reason: string, end: SessionEnd): void
   update(bytes: Uint8Array, view: DataView, start: number, end: number): void
   refresh(family: Negotiated['families'][number], subtype: RefreshSubtype): void
   drained(): void
@@ -151,6 +155,13 @@ export class Driver implements LaneOwner {
       incoming.reject()
     } else if (this.#refusing) {
       this.#turnAway(incoming, 'cease/connectionRejected')
+    } else if (this.#restarted) {
+      // The peer restarted before we missed it: the old connection is dead, its routes stay.
+      this.enter()
+      for (const lane of [this.#outgoing, this.#incoming]) lane.replace()
+      this.#incoming.start()
+      this.#incoming.adopt((channel) => incoming.accept(channel))
+      this.leave(true)
     } else if (this.#incoming.state === 'Established' || this.#outgoing.committed) {
       // An Established session wins, and so does one that only waits for the peer's KEEPALIVE.
       this.#turnAway(incoming, 'cease/connectionCollision')
@@ -182,7 +193,8 @@ export class Driver implements LaneOwner {
   }
 
   localOpen(): Open {
-    return localOpen(this.config, this.#ports.identity().routerId)
+    const { routerId, restart } = this.#ports.identity()
+    return localOpen(this.config, routerId, restart)
   }
 
   opened(lane: Lane, negotiated: Negotiated): void {
@@ -208,10 +220,10 @@ export class Driver implements LaneOwner {
     this.#events.up(negotiated)
   }
 
-  down(reason: string): void {
+  down(reason: string, end: SessionEnd): void {
     const lastedMs = this.clock.now() - this.#establishedAt
     if (lastedMs >= stableSeconds * 1000) this.#sessionFailures = 0
-    this.#events.down(reason)
+    this.#events.down(reason, end)
   }
 
   failed(lane: Lane, failure: Failure): void {
@@ -277,6 +289,17 @@ export class Driver implements LaneOwner {
     if (state === this.#shownState) return
     this.record.event('peer.state', 'debug', `${this.#shownState} to ${state}`, { state })
     this.#shownState = state
+  }
+
+  /**
+   * Whether another connection from this peer means that it restarted (RFC 4724 §5), and isn't
+   * just the late one of two that were dialled at the same time.
+   */
+  get #restarted(): boolean {
+    const { negotiated, state } = this.foremost
+    if (state !== 'Established' || negotiated === null) return false
+    if ((negotiated.peerRestart?.families.length ?? 0) === 0) return false
+    return this.clock.now() - this.#establishedAt >= settledSeconds * 1000
   }
 
   /** Wants a session at all. */

@@ -13,6 +13,7 @@
 import type { SessionState } from '../types.ts'
 import type { Negotiated } from '../wire/context.ts'
 import { type Fault, NotificationError } from '../wire/notification.ts'
+import type { SessionEnd } from './restart.ts'
 
 /** Until the peer's OPEN is there: "a large value" (RFC 4271 §8.2.2, OpenSent). */
 export const openHoldSeconds = 240
@@ -32,7 +33,13 @@ export type Event =
   /** 1, 3, 4, 5 */
   | { readonly type: 'start' }
   /** 2, 8, 23; `error` null closes without a NOTIFICATION. */
-  | { readonly type: 'stop'; readonly error: NotificationError | null; readonly reason: string }
+  | {
+      readonly type: 'stop'
+      readonly error: NotificationError | null
+      readonly reason: string
+      /** The peer has connected anew: it restarted, and this connection is dead (RFC 4724 §5). */
+      readonly replaced?: boolean
+    }
   /** 16, 17 */
   | { readonly type: 'connected' }
   /** 18; `reason` is for people. */
@@ -42,7 +49,12 @@ export type Event =
   /** 21, 22, 28: what the peer sent cannot be accepted. */
   | { readonly type: 'fault'; readonly error: NotificationError }
   /** 24, 25 */
-  | { readonly type: 'notification'; readonly reason: string; readonly cease: boolean }
+  | {
+      readonly type: 'notification'
+      readonly reason: string
+      readonly code: number
+      readonly subcode: number
+    }
   /** 26, 27, and RFC 2918 */
   | { readonly type: 'keepalive' | 'update' | 'refresh' }
   /** 9, 10, 11, and RFC 9687's 29 */
@@ -63,7 +75,7 @@ export type Action =
   | { readonly do: 'hangUp'; readonly notify: NotificationError | null }
   | { readonly do: 'up'; readonly negotiated: Negotiated }
   /** Left Established. */
-  | { readonly do: 'down'; readonly reason: string }
+  | { readonly do: 'down'; readonly reason: string; readonly end: SessionEnd }
   | { readonly do: 'failed'; readonly failure: Failure }
 
 /**
@@ -112,7 +124,7 @@ const table: Table = {
   },
   Connect: {
     start: ignore,
-    stop: (session, event) => close(session, event.error, event.reason, null),
+    stop: halt,
     connected: greet,
     disconnected: (session, event, { retrySeconds }) =>
       waitAndRetry(session, event.reason, retrySeconds),
@@ -128,7 +140,7 @@ const table: Table = {
   },
   Active: {
     start: ignore,
-    stop: (session, event) => close(session, event.error, event.reason, null),
+    stop: halt,
     connected: greet,
     connectRetryExpires: (_session, _event, { retrySeconds }) => [
       { state: 'Connect', passive: false },
@@ -137,7 +149,7 @@ const table: Table = {
   },
   OpenSent: {
     start: ignore,
-    stop: (session, event) => close(session, event.error, event.reason, null),
+    stop: halt,
     disconnected: (session, event, { retrySeconds }) =>
       waitAndRetry(session, event.reason, retrySeconds),
     open: (session, { negotiated }) => [
@@ -154,7 +166,7 @@ const table: Table = {
   },
   OpenConfirm: {
     start: ignore,
-    stop: (session, event) => close(session, event.error, event.reason, null),
+    stop: halt,
     disconnected: lose,
     keepalive: ({ passive, negotiated }) => [
       { state: 'Established', passive, negotiated },
@@ -167,7 +179,7 @@ const table: Table = {
   },
   Established: {
     start: ignore,
-    stop: (session, event) => close(session, event.error, event.reason, null),
+    stop: halt,
     disconnected: lose,
     update: (session) => [session, received],
     refresh: (session) => [session, received],
@@ -179,10 +191,13 @@ const table: Table = {
     // The queue is stuck, so a NOTIFICATION would only join it (RFC 9687).
     sendHoldExpires: (session) => {
       const reason = 'the peer took nothing of what we sent until the send hold timer expired'
-      return close(session, null, reason, { kind: 'error', direction: 'local', reason })
+      return close(session, null, reason, { kind: 'error', direction: 'local', reason }, closed)
     },
   },
 }
+
+/** The NOTIFICATION code of Cease (RFC 4486). */
+const cease = 6
 
 /** One transition. Pure; never throws. */
 export function step(session: Session, event: Event, context: StepContext): Step {
@@ -217,6 +232,14 @@ function unexpected(session: Session, event: Event): Step {
   const data = code === undefined ? undefined : Uint8Array.of(code)
   const error = new NotificationError(fault, `unexpected ${event.type} in ${session.state}`, data)
   return refuse(session, { type: 'fault', error })
+}
+
+const closed: SessionEnd = { cause: 'closed', code: 0, subcode: 0 }
+
+function halt(session: Session, { error, reason, replaced }: EventOf<'stop'>): Step {
+  if (replaced) return close(session, null, reason, null, closed)
+  const { code, subcode } = error ?? closed
+  return close(session, error, reason, null, { cause: 'stopped', code, subcode })
 }
 
 function ignore(session: Session): Step {
@@ -256,17 +279,20 @@ function waitAndRetry({ passive }: Session, reason: string, retrySeconds: number
 
 function lose(session: Session, event: EventOf<'disconnected'>): Step {
   const { reason } = event
-  return close(session, null, reason, { kind: 'closed', direction: 'local', reason })
+  return close(session, null, reason, { kind: 'closed', direction: 'local', reason }, closed)
 }
 
 function refuse(session: Session, { error }: EventOf<'fault'>): Step {
   const reason = error.message
-  return close(session, error, reason, { kind: 'error', direction: 'sent', reason })
+  const { code, subcode } = error
+  const end: SessionEnd = { cause: 'sent', code, subcode }
+  return close(session, error, reason, { kind: 'error', direction: 'sent', reason }, end)
 }
 
-function obey(session: Session, { reason, cease }: EventOf<'notification'>): Step {
-  const kind = cease ? 'closed' : 'error'
-  return close(session, null, reason, { kind, direction: 'received', reason })
+function obey(session: Session, { reason, code, subcode }: EventOf<'notification'>): Step {
+  const kind = code === cease ? 'closed' : 'error'
+  const end: SessionEnd = { cause: 'received', code, subcode }
+  return close(session, null, reason, { kind, direction: 'received', reason }, end)
 }
 
 function silence(session: Session): Step {
@@ -285,9 +311,10 @@ function close(
   notify: NotificationError | null,
   reason: string,
   failure: Failure | null,
+  end: SessionEnd,
 ): Step {
   const actions: Action[] = [{ do: 'hangUp', notify }]
-  if (session.state === 'Established') actions.push({ do: 'down', reason })
+  if (session.state === 'Established') actions.push({ do: 'down', reason, end })
   if (failure !== null) actions.push({ do: 'failed', failure })
   return [{ state: 'Idle', passive: session.passive }, actions]
 }

@@ -23,7 +23,7 @@ import {
   messageType,
   type RefreshSubtype,
 } from '../wire/message.ts'
-import { encodeNotification, type NotificationError } from '../wire/notification.ts'
+import type { NotificationError } from '../wire/notification.ts'
 import { decodeOpen, encodeOpen, type Open } from '../wire/open.ts'
 import { Channel, type ChannelEvents } from './channel.ts'
 import type { Contender } from './collision.ts'
@@ -40,6 +40,7 @@ import { keepaliveSeconds, negotiate } from './negotiate.ts'
 import { eventOf, faultOf } from './reading.ts'
 import { connectionReason } from './reason.ts'
 import type { SessionRecord } from './record.ts'
+import { encodeFarewell, type SessionEnd } from './restart.ts'
 import { Timers } from './timers.ts'
 
 /** RFC 9687: eight minutes, or twice the hold time if that is longer. */
@@ -70,7 +71,7 @@ export interface LaneOwner extends StepContext {
   /** A valid OPEN was received: answer with `confirm`, `wait` or `stop`. */
   opened(lane: Lane, negotiated: Negotiated): void
   up(negotiated: Negotiated): void
-  down(reason: string): void
+  down(reason: string, end: SessionEnd): void
   failed(lane: Lane, failure: Failure): void
   update(bytes: Uint8Array, view: DataView, start: number, end: number): void
   refresh(family: FamilyName, subtype: RefreshSubtype): void
@@ -106,6 +107,8 @@ export class Lane implements ChannelEvents {
   /** Agreed upon, while the verdict on a collision is awaited. */
   #waiting: Negotiated | null = null
   /** The hold timer has had its one extension since the last message. */
+  /** The peer keeps our routes over a NOTIFICATION, unless it is a Hard Reset (RFC 8538). */
+  #hardResets = false
   #holdExtended = false
   /** Octets that had left when the send hold timer was started. */
   #leftBytes = 0
@@ -137,8 +140,11 @@ export class Lane implements ChannelEvents {
     },
     restartHold: () => this.#restartHold(),
     hangUp: ({ notify }) => this.#hangUp(notify),
-    up: ({ negotiated }) => this.#owner.up(negotiated),
-    down: ({ reason }) => this.#owner.down(reason),
+    up: ({ negotiated }) => {
+      this.#hardResets = negotiated.peerRestart?.notification ?? false
+      this.#owner.up(negotiated)
+    },
+    down: ({ reason, end }) => this.#owner.down(reason, end),
     failed: ({ failure }) => this.#owner.failed(this, failure),
   }
 
@@ -203,6 +209,12 @@ export class Lane implements ChannelEvents {
   /** Ends what there is and stays Idle; `error` null closes without a NOTIFICATION. */
   stop(error: NotificationError | null, reason: string): void {
     this.#feed({ type: 'stop', error, reason })
+  }
+
+  /** The peer has connected anew: what there is is dead, and is closed without a word. */
+  replace(): void {
+    const reason = 'the peer connected anew: it has restarted'
+    this.#feed({ type: 'stop', error: null, reason, replaced: true })
   }
 
   /** Takes over a connection that the peer made; only in Active. */
@@ -352,13 +364,15 @@ export class Lane implements ChannelEvents {
     this.#sent = null
     this.#received = null
     this.#waiting = null
+    const hardReset = this.#hardResets
+    this.#hardResets = false
     if (channel === null) return
     if (notify === null || !channel.ready) {
       channel.destroy()
       return
     }
     this.#owner.record.sent.notification += 1
-    channel.end(encodeNotification(notify.code, notify.subcode, notify.data))
+    channel.end(encodeFarewell(notify, hardReset))
     this.#owner.retired(channel)
   }
 

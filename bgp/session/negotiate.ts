@@ -11,8 +11,10 @@ import type { FamilyName, PeerConfig } from '../types.ts'
 import { Writer } from '../wire/bytes.ts'
 import { type Capability, encodeCapability, multiprotocol } from '../wire/capability.ts'
 import type { Negotiated } from '../wire/context.ts'
+import { families } from '../wire/family.ts'
 import { NotificationError } from '../wire/notification.ts'
 import type { Open } from '../wire/open.ts'
+import { noRestart, type OwnRestart } from './restart.ts'
 
 /** Stands in the two-octet field for an AS that needs four (RFC 6793 §9). */
 export const asTrans = 23456
@@ -23,8 +25,15 @@ const restartSecondsMax = 0x0fff
 type Kind = Capability['kind']
 type CapabilityOf<K extends Kind> = Capability & { readonly kind: K }
 
-/** The OPEN this peer is sent. */
-export function localOpen(config: PeerConfig, routerId: number): Open {
+/**
+ * The OPEN this peer is sent.
+ * @param restart what this speaker can say of its own restart (RFC 4724 §3)
+ */
+export function localOpen(
+  config: PeerConfig,
+  routerId: number,
+  restart: OwnRestart = noRestart,
+): Open {
   return {
     version: 4,
     asn: config.localAsn > 0xffff ? asTrans : config.localAsn,
@@ -33,18 +42,44 @@ export function localOpen(config: PeerConfig, routerId: number): Open {
     capabilities: [
       ...config.families.map(multiprotocol),
       { kind: 'routeRefresh' },
+      { kind: 'enhancedRefresh' },
       { kind: 'as4', asn: config.localAsn },
-      {
-        // No families: "I send End-of-RIB", while nothing is kept over a restart yet (RFC 4724 §3).
-        kind: 'gracefulRestart',
-        restarting: false,
-        notification: false,
-        seconds: Math.min(config.restartSeconds, restartSecondsMax),
-        families: [],
-      },
+      ...gracefulRestart(config, restart),
+      ...addPath(config),
       { kind: 'extendedMessage' },
     ],
   }
+}
+
+/** Without families it only says "I send End-of-RIB, and keep what you said" (RFC 4724 §3). */
+function gracefulRestart(config: PeerConfig, restart: OwnRestart): Capability[] {
+  if (config.gracefulRestart === 'Disabled') return []
+  const enabled = config.gracefulRestart === 'Enabled'
+  return [
+    {
+      kind: 'gracefulRestart',
+      restarting: enabled && restart.restarting,
+      notification: true,
+      seconds: enabled ? Math.min(config.restartSeconds, restartSecondsMax) : 0,
+      families: (enabled ? config.families : []).map((family) => ({
+        family,
+        afi: families[family].afi,
+        safi: families[family].safi,
+        forwarding: restart.forwarding.includes(family),
+      })),
+    },
+  ]
+}
+
+function addPath(config: PeerConfig): Capability[] {
+  const send = config.addPathSend !== 'None'
+  const receive = config.addPathReceive
+  if (!send && !receive) return []
+  const entries = config.families.map((family) => {
+    const { afi, safi } = families[family]
+    return { family, afi, safi, send, receive }
+  })
+  return [{ kind: 'addPath', entries }]
 }
 
 /**
@@ -56,7 +91,7 @@ export function negotiate(local: Open, remote: Open, config: PeerConfig): Negoti
   checkAs(peerAsn, config)
   const ebgp = peerAsn !== config.localAsn
   checkIdentifier(local, remote, ebgp, config)
-  const families = commonFamilies(config, remote)
+  const common = commonFamilies(config, remote)
   const holdSeconds = Math.min(local.holdSeconds, remote.holdSeconds)
   return {
     ebgp,
@@ -65,9 +100,9 @@ export function negotiate(local: Open, remote: Open, config: PeerConfig): Negoti
     localRouterId: local.routerId,
     peerRouterId: remote.routerId,
     as4: both(local, remote, 'as4'),
-    families,
-    addPathReceive: families.filter((f) => adds(local, f).receive && adds(remote, f).send),
-    addPathSend: families.filter((f) => adds(local, f).send && adds(remote, f).receive),
+    families: common,
+    addPathReceive: common.filter((f) => adds(local, f).receive && adds(remote, f).send),
+    addPathSend: common.filter((f) => adds(local, f).send && adds(remote, f).receive),
     extendedMessage: both(local, remote, 'extendedMessage'),
     extendedNextHop: ipv4OverIpv6(local) && ipv4OverIpv6(remote),
     refresh: find(remote, 'routeRefresh') !== undefined,
@@ -75,7 +110,8 @@ export function negotiate(local: Open, remote: Open, config: PeerConfig): Negoti
     // RFC 4271 §4.2: the smaller of the two, and zero means neither timer runs.
     holdSeconds: holdSeconds === 0 ? null : holdSeconds,
     keepaliveSeconds: keepaliveSeconds(config, holdSeconds === 0 ? null : holdSeconds),
-    peerRestart: peerRestart(remote),
+    // Both must offer it: a peer that is not told keeps nothing, so nothing is kept of it.
+    peerRestart: find(local, 'gracefulRestart') === undefined ? null : peerRestart(remote),
   }
 }
 
@@ -107,8 +143,8 @@ function checkIdentifier(local: Open, remote: Open, ebgp: boolean, config: PeerC
 
 function commonFamilies(config: PeerConfig, remote: Open): readonly FamilyName[] {
   const offered = offeredFamilies(remote)
-  const families = config.families.filter((family) => offered.includes(family))
-  if (families.length > 0) return families
+  const common = config.families.filter((family) => offered.includes(family))
+  if (common.length > 0) return common
   // RFC 5492 §5: the data names what we would have needed.
   const needed = new Writer(config.families.length * 6)
   for (const family of config.families) encodeCapability(multiprotocol(family), needed)

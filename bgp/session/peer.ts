@@ -20,13 +20,14 @@ import type { Fault } from '../wire/notification.ts'
 import { Driver, type DriverPorts } from './driver.ts'
 import { keepaliveSeconds } from './negotiate.ts'
 import { type Happening, SessionRecord } from './record.ts'
+import type { SessionEnd } from './restart.ts'
 import { blockedReason, compareSettings, type SettingsChange } from './settings.ts'
 
 /** What a session tells the speaker. */
 export interface SessionHandler {
   established(peer: PeerSession, negotiated: Negotiated): void
   /** Left Established. */
-  down(peer: PeerSession, reason: string): void
+  down(peer: PeerSession, reason: string, end: SessionEnd): void
   /**
    * One UPDATE: the range of the whole message in a borrowed buffer.
    * @throws NotificationError to end the session with it
@@ -59,9 +60,9 @@ export class PeerSession {
         this.#record.up(...describeUp(config.name, negotiated))
         handler.established(this, negotiated)
       },
-      down: (reason) => {
+      down: (reason, end) => {
         this.#record.down(reason)
-        handler.down(this, reason)
+        handler.down(this, reason, end)
       },
       update: (bytes, view, start, end) => handler.update(this, bytes, view, start, end),
       refresh: (family, subtype) => handler.refresh(this, family, subtype),
@@ -125,15 +126,20 @@ export class PeerSession {
     this.#driver.accept(incoming)
   }
 
-  /** Takes over changed settings; only those of TCP and OPEN begin the session anew. */
-  reconfigure(config: PeerConfig): SettingsChange {
+  /**
+   * Takes over changed settings; only those of TCP and OPEN begin the session anew.
+   * @param fault what the peer is told if the session ends by it
+   */
+  reconfigure(
+    config: PeerConfig,
+    fault: Fault = config.shutdown
+      ? 'cease/administrativeShutdown'
+      : 'cease/otherConfigurationChange',
+  ): SettingsChange {
     const change = compareSettings(this.config, config)
     this.#driver.config = config
     const blocked = blockedReason(config)
     if (change === 'reset') {
-      const fault = config.shutdown
-        ? 'cease/administrativeShutdown'
-        : 'cease/otherConfigurationChange'
       this.#driver.halt(fault, null, blocked ?? 'its settings changed, connecting anew')
     } else if (change === 'applied') {
       if (blocked !== null) this.#record.reason = blocked

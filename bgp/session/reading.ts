@@ -5,11 +5,9 @@
 
 import type { PeerConfig } from '../types.ts'
 import { messageType } from '../wire/message.ts'
-import { codeOf, decodeNotification, NotificationError } from '../wire/notification.ts'
+import { decodeNotification, NotificationError } from '../wire/notification.ts'
 import type { Event } from './fsm.ts'
 import { notificationReason } from './reason.ts'
-
-const cease = codeOf('cease/unspecific').code
 
 // One object each: these come by the million.
 const update: Event = { type: 'update' }
@@ -29,7 +27,7 @@ export function eventOf(
   if (type === messageType.refresh) return refresh
   const said = decodeNotification(bytes, start, end)
   const reason = notificationReason(config, said)
-  return { type: 'notification', reason, cease: said.code === cease }
+  return { type: 'notification', reason, code: said.code, subcode: said.subcode }
 }
 
 /** Anything but a NotificationError is a bug of ours: the session ends, the process goes on. */

@@ -31,7 +31,13 @@ const effects: { readonly [K in keyof PeerConfig]-?: 'reset' | 'live' } = {
   asOverride: 'live',
   ttlSecurity: 'reset',
   ebgpMultihop: 'reset',
+  gracefulRestart: 'reset',
   restartSeconds: 'reset',
+  staleSeconds: 'live',
+  addPathReceive: 'reset',
+  addPathSend: 'reset',
+  maxPrefixes: 'live',
+  filters: 'live',
   shutdown: 'reset',
   heldDown: 'live',
 }
@@ -49,9 +55,8 @@ export function compareSettings(before: PeerConfig, after: PeerConfig): Settings
 }
 
 function same(before: unknown, after: unknown): boolean {
-  if (Array.isArray(before) && Array.isArray(after)) {
-    return before.length === after.length && before.every((item, i) => item === after[i])
-  }
+  // Plain data, made by one pure function: equal values have equal text.
+  if (typeof before === 'object') return JSON.stringify(before) === JSON.stringify(after)
   return before === after
 }
 

@@ -128,9 +128,12 @@ export type MrtBody =
 
 export type MrtRecord = { readonly mrt: MrtHead } & MrtBody
 
-/** Length of the record whose header is at `at`, header included; 0 when no header can be there. */
-export function mrtLengthAt(bytes: Uint8Array, view: DataView, at: number): number {
-  if (at + mrtHeaderLength > bytes.length) return 0
+/**
+ * Length of the record whose header is at `at`, header included; 0 when no header can be there.
+ * @param end where what is known of the file ends
+ */
+export function mrtLengthAt(view: DataView, at: number, end: number): number {
+  if (at + mrtHeaderLength > end) return 0
   const type = view.getUint16(at + 4)
   const subtype = view.getUint16(at + 6)
   const length = view.getUint32(at + 8)

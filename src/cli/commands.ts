@@ -1,12 +1,13 @@
 /**
  * The command line: every command with its options, help and exit codes. Commands that ask a running
- * agent are carried out here; those that are programs of their own (`run`, `lab`, `check`, `plan`)
- * are handed in, so that asking stays quick to start.
+ * agent are carried out here; those that are programs of their own (`run`, `lab`, `check`, `plan`,
+ * `decode`) are handed in, so that asking stays quick to start.
  */
 import { Command, CommanderError, Option } from 'commander'
 import type { LabOptions } from '../lab/options.ts'
+import type { DecodeOptions } from './decode.ts'
 import type { Endpoint } from './endpoint.ts'
-import { apiOption, collect, misuse, outputOption, wholeNumber } from './options.ts'
+import { apiOption, collect, list, misuse, numeral, outputOption, wholeNumber } from './options.ts'
 import { formatError, type Output } from './output.ts'
 import { addOrders, addQuestions, type Context } from './questions.ts'
 import { CommandError, EXIT_OK, EXIT_USAGE, type Terminal } from './terminal.ts'
@@ -36,6 +37,7 @@ export interface Handlers {
   lab(options: LabOptions): Promise<number>
   check(directory: string, options: { readonly output: Output }): Promise<number>
   plan(options: PlanOptions): Promise<number>
+  decode(options: DecodeOptions): Promise<number>
 }
 
 const EXIT_CODES = `
@@ -149,6 +151,31 @@ function addPrograms(
     .requiredOption('--manifests <dir>', 'folder of manifests; may be given again', collect)
     .addOption(outputOption())
     .action(async (options: PlanOptions) => finish(await handlers.plan(options)))
+  addDecode(program, handlers, finish)
+}
+
+/** Options are the fields of a line's context, and what lines without one mean. */
+function addDecode(program: Command, handlers: Handlers, finish: (exitCode: number) => void): void {
+  program
+    .command('decode')
+    .description(
+      'put BGP messages in words: one a line, in hexadecimal or JSON, from standard input',
+    )
+    .option('--mrt <file>', 'read an MRT archive, also gzip, - for standard input', collect)
+    .option('--no-as4', 'AS numbers of two octets')
+    .option('--peer-type <type>', 'ebgp or ibgp (default: as the AS numbers say, else ebgp)')
+    .option('--add-path <families>', 'prefixes of these carry a path id', list)
+    .option('--extended-message', 'messages of up to 65535 octets')
+    .option('--extended-next-hop', 'IPv4 prefixes may have an IPv6 next hop')
+    .option('--families <families>', 'negotiated (default: ipv4-unicast,ipv6-unicast)', list)
+    .option('--local-as <number>', 'our AS number', numeral)
+    .option('--peer-as <number>', 'the AS number an OPEN must say', numeral)
+    .option('--local-id <address>', 'our BGP identifier')
+    .option('--state <state>', 'of the session: what has no place in it is an error')
+    .action(async ({ mrt = [], as4, ...others }: { mrt?: readonly string[]; as4: boolean }) => {
+      const context = { ...others, ...(as4 ? {} : { as4 }) }
+      finish(await handlers.decode({ mrt, context }))
+    })
 }
 
 function readRunOptions(options: {

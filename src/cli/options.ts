@@ -21,6 +21,16 @@ export function collect(value: string, previous: readonly string[] = []): readon
   return [...previous, value]
 }
 
+/** `a,b`, and given again. */
+export function list(value: string, previous: readonly string[] = []): readonly string[] {
+  return [...previous, ...value.split(',')]
+}
+
+/** A number where it is one; whoever checks the value says what is wrong with anything else. */
+export function numeral(text: string): number | string {
+  return /^[0-9]{1,15}$/.test(text) ? Number(text) : text
+}
+
 export function wholeNumber(text: string): number {
   if (!/^[0-9]{1,9}$/.test(text)) throw new InvalidArgumentError('It is no whole number.')
   return Number(text)

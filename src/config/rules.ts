@@ -141,14 +141,18 @@ export function checkBgpConfiguration(
 
 export function checkBgpFilter(_name: string, body: BgpFilterBody): readonly RuleFault[] {
   const lists = [
-    ['exportV4', 4],
-    ['importV4', 4],
-    ['exportV6', 6],
-    ['importV6', 6],
+    ['exportV4', 4, 'export'],
+    ['importV4', 4, 'import'],
+    ['exportV6', 6, 'export'],
+    ['importV6', 6, 'import'],
   ] as const
-  return lists.flatMap(([list, family]) =>
+  return lists.flatMap(([list, family, direction]) =>
     body.spec[list].flatMap((rule, index) =>
-      checkFilterRule(rule, family).map((fault) => ({
+      [
+        ...checkFilterRule(rule, family),
+        ...checkPrefixes(rule, family),
+        ...checkOperations(rule, family, direction),
+      ].map((fault) => ({
         ...fault,
         path: ['spec', list, index, ...fault.path],
       })),
@@ -177,13 +181,53 @@ function checkFilterRule(rule: FilterRule, family: 4 | 6): RuleFault[] {
   if (rule.cidr !== undefined && max !== undefined && max < knownPrefix(rule.cidr).length) {
     fault(['prefixLength', 'max'], `nothing in ${rule.cidr} is that short`, 'raise it')
   }
-  if (rule.operations !== undefined && rule.action !== 'Accept') {
-    fault(['operations'], 'only an Accept rule changes a route', 'remove them')
+  return faults
+}
+
+function checkPrefixes({ prefixes = [] }: FilterRule, family: 4 | 6): RuleFault[] {
+  return prefixes.flatMap(({ cidr, min, max }, index): RuleFault[] => {
+    const path = ['prefixes', index]
+    if (versionOf(cidr) !== family) {
+      const message = `${cidr} is not IPv${family}`
+      return [{ path: [...path, 'cidr'], message, remedy: 'move the rule to the other list' }]
+    }
+    const { length } = knownPrefix(cidr)
+    const low = min ?? length
+    if (low >= length && low <= (max ?? low)) return []
+    const message =
+      low < length
+        ? `min ${low} is shorter than ${cidr} itself`
+        : `no prefix in ${cidr} has a length from ${low} to ${max}`
+    return [{ path, message, remedy: `${length} <= min <= max is needed` }]
+  })
+}
+
+function checkOperations(
+  { action, operations = [] }: FilterRule,
+  family: 4 | 6,
+  direction: 'import' | 'export',
+): RuleFault[] {
+  const faults: RuleFault[] = []
+  const fault = (path: Path, message: string, remedy: string) =>
+    faults.push({ path: ['operations', ...path], message, remedy })
+  if (operations.length > 0 && action !== 'Accept') {
+    fault([], 'only an Accept rule changes a route', 'remove them')
   }
-  for (const [index, operation] of (rule.operations ?? []).entries()) {
-    if (Object.keys(operation).length === 1) continue
-    const remedy = 'use addCommunity, prependASPath or setPriority'
-    fault(['operations', index], 'an operation says exactly one thing', remedy)
+  for (const [index, operation] of operations.entries()) {
+    if (Object.keys(operation).length !== 1) {
+      const remedy = 'write one for each thing to change, as in - addCommunity: {value: "65001:1"}'
+      fault([index], 'an operation says exactly one thing', remedy)
+    }
+    const nextHop = operation.setNextHop?.value
+    if (nextHop === undefined) continue
+    const path = [index, 'setNextHop', 'value']
+    if (nextHop === 'self') {
+      if (direction === 'export') continue
+      const remedy = 'give the address of another router, or move the rule to the export list'
+      fault(path, 'a received route whose next hop is this node leads nowhere', remedy)
+    } else if (versionOf(nextHop) !== family) {
+      fault(path, `${nextHop} is not IPv${family}`, 'give an address of the family')
+    }
   }
   return faults
 }

@@ -34,13 +34,15 @@ export interface Sessions {
 /** Fields that are read and not enforced yet; the words complete "… is not enforced yet". */
 export const notEnforced: readonly (readonly [keyof BgpPeerSpec, string])[] = [
   ['bfd', 'BFD'],
-  ['gracefulRestart', 'gracefulRestart'],
-  ['addPaths', 'addPaths'],
-  ['maxPrefixes', 'maxPrefixes'],
   ['interface', 'interface'],
   ['reachableBy', 'reachableBy'],
   ['role', 'role'],
 ]
+
+/** Seconds for End-of-RIB after a peer is back (RFC 4724 §4.2 asks for a bound, not for a value). */
+const staleSecondsDefault = 360
+
+const addPathSends = { None: 'None', Best: 'None', Multipath: 'Multipath', All: 'All' } as const
 
 const meshSpec = fillDefaults(plain(BgpPeerSpec), {}) as BgpPeerSpec
 
@@ -145,10 +147,24 @@ function configurePeer(
     asOverride: spec.asOverride,
     ttlSecurity: spec.ttlSecurity ?? null,
     ebgpMultihop: spec.ebgpMultihop ?? null,
+    gracefulRestart: spec.gracefulRestart?.mode ?? 'Enabled',
     restartSeconds: restart ?? meshSpec.maxRestartTime,
+    staleSeconds: spec.gracefulRestart?.staleTime ?? staleSecondsDefault,
+    // Between our own speakers a reflector must not hide equal paths from its clients.
+    addPathReceive: spec.addPaths?.receive ?? true,
+    addPathSend:
+      addPathSends[spec.addPaths?.send ?? (peering.remote === null ? 'None' : 'Multipath')],
+    maxPrefixes: maxPrefixesOf(spec),
+    filters: [],
     shutdown: spec.shutdown,
     heldDown: reasons.length === 0 ? null : reasons.join('; '),
   }
+}
+
+function maxPrefixesOf({ maxPrefixes }: BgpPeerSpec): PeerConfig['maxPrefixes'] {
+  if (maxPrefixes === undefined) return null
+  const { limit, warning, restartAfter } = maxPrefixes
+  return { limit, warningPercent: warning ?? null, restartSeconds: restartAfter ?? null }
 }
 
 function describeOrigin({ source, scope }: Peering): string {

@@ -94,6 +94,7 @@ export const fibStatus: FibStatus = {
   stale: 0,
   blackholes: 1,
   adopted: 0,
+  adoptedFamilies: [],
   counters: {
     added: 3,
     replaced: 0,

@@ -57,7 +57,13 @@ function peerConfig(name: string, changes: Partial<PeerConfig> = {}): PeerConfig
     asOverride: false,
     ttlSecurity: null,
     ebgpMultihop: null,
+    gracefulRestart: 'Enabled',
     restartSeconds: 120,
+    staleSeconds: 360,
+    addPathReceive: false,
+    addPathSend: 'None',
+    maxPrefixes: null,
+    filters: [],
     shutdown: false,
     heldDown: null,
     ...changes,
@@ -336,8 +342,7 @@ for (const addPath of [false, true]) {
             at(each.peer).sink.queuedBytes = 1 << 21
           }
           if (each.do === 'drain') resume(bench, at(each.peer))
-          if (each.do === 'refresh')
-            at(each.peer).peer.groups.get('ipv4-unicast')?.refresh(at(each.peer).peer.number)
+          if (each.do === 'refresh') bench.engine.refresh(at(each.peer).peer, 'ipv4-unicast')
           if (each.do === 'bounce') {
             bench.engine.leave(at(each.peer).peer)
             players[each.peer] = join(bench, each.peer, {}, agreed)

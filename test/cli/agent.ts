@@ -70,6 +70,7 @@ export function fakeHandlers(called: unknown[] = []): Handlers {
     lab: handler('lab'),
     check: handler('check'),
     plan: handler('plan'),
+    decode: handler('decode'),
   }
 }
 

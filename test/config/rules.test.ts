@@ -106,7 +106,47 @@ t.test('a fault between fields', async (t) => {
       filter(
         '{action: Accept, operations: [{setPriority: {value: 1}, addCommunity: {value: "1:2"}}]}',
       ),
-      'spec.importV4[0].operations[0]: an operation says exactly one thing; use addCommunity, prependASPath or setPriority',
+      'spec.importV4[0].operations[0]: an operation says exactly one thing; write one for each thing to change, as in - addCommunity: {value: "65001:1"}',
+    ],
+    [
+      'an operation that says nothing',
+      filter('{action: Accept, operations: [{}]}'),
+      'spec.importV4[0].operations[0]: an operation says exactly one thing',
+    ],
+    [
+      'a prefix list of the wrong family',
+      filter('{action: Accept, prefixes: [{cidr: 10.0.0.0/8}, {cidr: "::/0"}]}'),
+      'spec.importV4[0].prefixes[1].cidr: ::/0 is not IPv4; move the rule to the other list',
+    ],
+    [
+      'a range that holds nothing',
+      filter('{action: Accept, prefixes: [{cidr: 10.0.0.0/8, max: 7}]}'),
+      'spec.importV4[0].prefixes[0]: no prefix in 10.0.0.0/8 has a length from 8 to 7; 8 <= min <= max is needed',
+    ],
+    [
+      'a range that begins outside its prefix',
+      filter('{action: Accept, prefixes: [{cidr: 10.0.0.0/8, min: 7}]}'),
+      'spec.importV4[0].prefixes[0]: min 7 is shorter than 10.0.0.0/8 itself; 8 <= min <= max is needed',
+    ],
+    [
+      'a next hop of the wrong family',
+      filter('{action: Accept, operations: [{setNextHop: {value: "2001:db8::1"}}]}'),
+      'spec.importV4[0].operations[0].setNextHop.value: 2001:db8::1 is not IPv4; give an address of the family',
+    ],
+    [
+      'this node as the next hop of what it receives',
+      filter('{action: Accept, operations: [{setNextHop: {value: self}}]}'),
+      'spec.importV4[0].operations[0].setNextHop.value: a received route whose next hop is this node leads nowhere; give the address of another router, or move the rule to the export list',
+    ],
+    [
+      'a pattern where a community is added',
+      filter('{action: Accept, operations: [{addCommunity: {value: "65001:*"}}]}'),
+      'spec.importV4[0].operations[0].addCommunity.value: expected a community: aa:nn, aa:nn:mm',
+    ],
+    [
+      'a pattern with more than numbers and *',
+      filter('{action: Accept, anyCommunity: ["65001:1*"]}'),
+      'spec.importV4[0].anyCommunity[0]: expected a community such as 65001:100 or 65001:1:2, in which',
     ],
   ]
   for (const [caption, text, message] of table) {

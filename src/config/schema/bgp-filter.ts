@@ -5,15 +5,50 @@ import { asn, leaf, prefix } from './leaf.ts'
 const priority = (description: string) =>
   Type.Integer({ minimum: 1, maximum: 2_147_483_646, description })
 
-const oneCommunity = Type.Object({ value: leaf<string>('community') })
+const number = (description: string) =>
+  Type.Object({ value: Type.Integer({ minimum: 0, maximum: 4_294_967_295 }) }, { description })
 
+/** Calico's three, then ours. */
 const Operation = Type.Object({
-  addCommunity: Type.Optional(oneCommunity),
-  prependASPath: Type.Optional(
-    Type.Object({ prefix: Type.Array(asn(), { minItems: 1, maxItems: 10 }) }),
+  addCommunity: Type.Optional(
+    Type.Object({ value: leaf<string>('community') }, { description: 'Standard or large.' }),
   ),
-  setPriority: Type.Optional(Type.Object({ value: priority('Route priority.') })),
+  prependASPath: Type.Optional(
+    Type.Object(
+      { prefix: Type.Array(asn(), { minItems: 1, maxItems: 10 }) },
+      { description: 'The first of them comes to stand first in the AS_PATH.' },
+    ),
+  ),
+  setPriority: Type.Optional(
+    Type.Object(
+      { value: priority('Route priority.') },
+      { description: 'LOCAL_PREF becomes 2147483647 minus this.' },
+    ),
+  ),
+  removeCommunity: Type.Optional(
+    Type.Object(
+      { value: leaf<string>('community-pattern') },
+      { description: 'Every community that fits.' },
+    ),
+  ),
+  replaceCommunities: Type.Optional(
+    Type.Object(
+      { values: Type.Array(leaf<string>('community'), { maxItems: 100 }) },
+      { description: 'All standard and large communities; an empty list removes them.' },
+    ),
+  ),
+  setLocalPref: Type.Optional(number('LOCAL_PREF.')),
+  setMED: Type.Optional(number('MULTI_EXIT_DISC; sent to eBGP peers too.')),
+  setNextHop: Type.Optional(
+    Type.Object(
+      { value: leaf<string>('next-hop') },
+      { description: 'An address of the family; `self`, on export, is this node.' },
+    ),
+  ),
 })
+
+const patterns = (description: string) =>
+  Type.Array(leaf<string>('community-pattern'), { minItems: 1, maxItems: 100, description })
 
 const filterRule = (lengthMax: number) => {
   const length = () => Type.Optional(Type.Integer({ minimum: 0, maximum: lengthMax }))
@@ -43,6 +78,24 @@ const filterRule = (lengthMax: number) => {
       Type.Array(asn(), { minItems: 1, maxItems: 255, description: 'AS_PATH begins with these.' }),
     ),
     priority: Type.Optional(priority('Route priority, through LOCAL_PREF.')),
+    prefixes: Type.Optional(
+      Type.Array(
+        Type.Object({
+          cidr: prefix(),
+          min: length(),
+          max: length(),
+        }),
+        {
+          minItems: 1,
+          maxItems: 10_000,
+          description:
+            'Prefix list: one of these covers the route. `cidr` alone is that prefix only; with ' +
+            '`min` or `max` it stands for all inside it from and to that length.',
+        },
+      ),
+    ),
+    anyCommunity: Type.Optional(patterns('The route carries one of these.')),
+    allCommunities: Type.Optional(patterns('The route carries every one of these.')),
     operations: Type.Optional(
       Type.Array(Operation, { minItems: 1, maxItems: 10, description: 'Changes, in order.' }),
     ),

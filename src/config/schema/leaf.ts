@@ -50,6 +50,13 @@ export const leafKinds = {
     type: 'string',
     read: text((value) => map(parseAddress(value), (address) => address.text)),
   },
+  'next-hop': {
+    expected: 'an IPv4 or IPv6 address, or self',
+    type: 'string',
+    read: text((value) =>
+      value === 'self' ? good(value) : map(parseAddress(value), (address) => address.text),
+    ),
+  },
   'interface-address': {
     expected: 'an address, with or without a prefix length',
     type: 'string',
@@ -83,6 +90,11 @@ export const leafKinds = {
     expected: 'a community: aa:nn, aa:nn:mm, or a well-known name such as no-export',
     type: 'string',
     read: text(readCommunity),
+  },
+  'community-pattern': {
+    expected: 'a community such as 65001:100 or 65001:1:2, in which "*" stands for any number',
+    type: 'string',
+    read: text(readCommunityPattern),
   },
   'community-or-name': {
     expected: 'a community, or the name of one from spec.communities',
@@ -243,6 +255,14 @@ function readCommunity(value: string): Read<string> {
   return numbers.every((number) => number <= max)
     ? good(numbers.join(':'))
     : bad(`every part is a number from 0 to ${max}`)
+}
+
+function readCommunityPattern(value: string): Read<string> {
+  const parts = value.split(':')
+  const read = readCommunity(parts.map((part) => (part === '*' ? '0' : part)).join(':'))
+  if (!read.ok || !parts.includes('*')) return read
+  const numbers = read.value.split(':')
+  return good(parts.map((part, i) => (part === '*' ? part : numbers[i])).join(':'))
 }
 
 /** Go's notation (`1m30s`); milliseconds, or null. */

@@ -1,3 +1,4 @@
+/** Community patterns: what they fit, as text and in the octets of an attribute. */
 import fc from 'fast-check'
 import t from 'tap'
 import { fitsPattern, hasCommunity, parsePattern } from '../../../bgp/policy/community-pattern.ts'

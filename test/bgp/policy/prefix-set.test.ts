@@ -1,3 +1,4 @@
+/** Prefix sets: ranges on one network and many, against a plain comparison of bits. */
 import fc from 'fast-check'
 import t from 'tap'
 import { PrefixSet } from '../../../bgp/policy/prefix-set.ts'

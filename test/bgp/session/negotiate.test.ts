@@ -33,13 +33,23 @@ t.test('we offer what we do and nothing else', async (t) => {
     ipv4,
     ipv6,
     { kind: 'routeRefresh' },
+    { kind: 'enhancedRefresh' },
     { kind: 'as4', asn: 65001 },
-    { kind: 'gracefulRestart', restarting: false, notification: false, seconds: 120, families: [] },
+    {
+      kind: 'gracefulRestart',
+      restarting: false,
+      notification: true,
+      seconds: 120,
+      families: [
+        { family: 'ipv4-unicast', afi: 1, safi: 1, forwarding: false },
+        { family: 'ipv6-unicast', afi: 2, safi: 1, forwarding: false },
+      ],
+    },
     { kind: 'extendedMessage' },
   ])
   const long = localOpen(peerConfig({ localAsn: 4_200_000_000, restartSeconds: 86_400 }), 1)
   t.equal(long.asn, asTrans)
-  t.match(long.capabilities, [ipv4, {}, { asn: 4_200_000_000 }, { seconds: 4095 }])
+  t.match(long.capabilities, [ipv4, {}, {}, { asn: 4_200_000_000 }, { seconds: 4095 }])
 })
 
 t.test('hold time is the smaller one, and zero switches it off', async (t) => {
@@ -80,7 +90,7 @@ t.test('what one side alone can do is not used', async (t) => {
     ['nothing', [], { as4: false, extendedMessage: false, refresh: false, peerRestart: null }],
     ['four-octet AS', [{ kind: 'as4', asn: 65002 }], { as4: true }],
     ['refresh', [{ kind: 'routeRefresh' }], { refresh: true, enhancedRefresh: false }],
-    ['enhanced refresh', [{ kind: 'enhancedRefresh' }], { enhancedRefresh: false }],
+    ['enhanced refresh', [{ kind: 'enhancedRefresh' }], { enhancedRefresh: true }],
     ['long messages', [{ kind: 'extendedMessage' }], { extendedMessage: true }],
     [
       'add-path',

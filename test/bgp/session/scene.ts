@@ -2,7 +2,9 @@
  * What the session tests share: a peer configuration, one PeerSession on a pipe with a record of what
  * it told its speaker, and a scripted peer that speaks raw messages.
  */
+
 import { PeerSession, type SessionHandler } from '../../../bgp/session/peer.ts'
+import { noRestart } from '../../../bgp/session/restart.ts'
 import type {
   Connection,
   ConnectionError,
@@ -44,7 +46,13 @@ export function peerConfig(overrides: Partial<PeerConfig> = {}): PeerConfig {
     asOverride: false,
     ttlSecurity: null,
     ebgpMultihop: null,
+    gracefulRestart: 'Enabled',
     restartSeconds: 120,
+    staleSeconds: 360,
+    addPathReceive: false,
+    addPathSend: 'None',
+    maxPrefixes: null,
+    filters: [],
     shutdown: false,
     heldDown: null,
     ...overrides,
@@ -77,7 +85,7 @@ export class Speaker implements SessionHandler {
       transport,
       handler: this,
       random,
-      identity: () => ({ routerId }),
+      identity: () => ({ routerId, restart: noRestart }),
     })
   }
 

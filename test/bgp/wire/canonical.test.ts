@@ -107,7 +107,10 @@ t.test('a malformed attribute meets the cure of RFC 7606', async (t) => {
 t.test('an AS_PATH that cannot be right is treated as withdrawn', async (t) => {
   const table: readonly [what: string, path: string, negotiated: Negotiated, ok: boolean][] = [
     ['empty', '', ebgp, true],
-    ['two segments', '0201 0000fdea 0102 0000fdeb 0000fdec', ebgp, true],
+    ['two segments', '0201 0000fdea 0202 0000fdeb 0000fdec', ebgp, true],
+    ['AS_SET (RFC 9774)', '0201 0000fdea 0102 0000fdeb 0000fdec', ebgp, false],
+    ['AS_SET from iBGP', '0101 0000fdea', ibgp, false],
+    ['AS_CONFED_SET from iBGP (RFC 9774)', '0401 0000fdea', ibgp, false],
     ['unknown segment type', '0501 0000fdea', ebgp, false],
     ['segment type 0', '0001 0000fdea', ebgp, false],
     ['segment too long', '0202 0000fdea', ebgp, false],
@@ -213,7 +216,7 @@ t.test('paths of OLD speakers are widened and merged (RFC 6793 §4.2.3)', async 
       '0201 fdea 0102 5ba0 5ba0',
       'c0110a 0102 00011170 00011171',
       '400210 0201 0000fdea 0102 00011170 00011171',
-      '',
+      '2 treat-as-withdraw',
     ],
     [
       'malformed AS4_PATH is discarded',

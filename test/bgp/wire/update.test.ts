@@ -141,6 +141,15 @@ t.test('a session is reset only where prefixes or attributes cannot be told apar
   }
 })
 
+t.test('an AS_SET withdraws, and resets nothing where there is nothing to withdraw', async (t) => {
+  const attributes = '400101 00 40020a 0102 0000fdeb 0000fdec 800f06 000201 10 2001'
+  const read = readUpdate(updateOf({ attributes }), context())
+  t.same(read.faults, [], 'it is no malformation (RFC 7606 §5.2)')
+  read.check(context())
+  t.match(read.faults, [{ code: 2, action: 'treat-as-withdraw', reason: /RFC 9774/ }])
+  t.ok(read.mpUnreach.family, 'the withdrawal stands')
+})
+
 t.test('total lengths past the end of the message reset the session', async (t) => {
   for (const [place, octet] of [
     [20, 1],

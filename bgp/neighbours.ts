@@ -1,0 +1,55 @@
+/**
+ * Dynamic neighbours (a range of addresses instead of one) and what a changed configuration means
+ * for a running session. Pure.
+ */
+import { covers, parsePrefix } from './prefix.ts'
+import type { ListenerKey, PeerConfig, RefusedRange } from './types.ts'
+
+/** A dynamic neighbour's own configuration: its range's, with its address. */
+export function dynamicConfig(range: PeerConfig, address: string): PeerConfig {
+  return { ...range, name: `${range.name}.${address}`, address, range: null, passive: true }
+}
+
+export function inRange(range: string, address: string): boolean {
+  const plain = address.replace(/%.*/, '')
+  const host = parsePrefix(`${plain}/${plain.includes(':') ? 128 : 32}`)
+  const outer = parsePrefix(range)
+  return outer.family === host.family && covers(outer, host)
+}
+
+/** Pods are no routers: an address of theirs is refused unless the range lies inside their CIDR. */
+export function refusedAsPod(
+  refuse: readonly RefusedRange[],
+  range: string,
+  address: string,
+): RefusedRange | null {
+  const pods = refuse.find(({ prefix, match }) => match === 'covered' && inRange(prefix, address))
+  if (pods === undefined || covers(parsePrefix(pods.prefix), parsePrefix(range))) return null
+  return pods
+}
+
+/** MD5 keys of all peers and ranges (RFC 2385). */
+export function listenerKeys(peers: readonly PeerConfig[]): (ListenerKey & { family: 4 | 6 })[] {
+  const keys: (ListenerKey & { family: 4 | 6 })[] = []
+  for (const { address, range, password } of peers) {
+    const prefix = address ?? range
+    if (password === null || prefix === null) continue
+    keys.push({ prefix, password, family: prefix.includes(':') ? 6 : 4 })
+  }
+  return keys
+}
+
+/** What shapes the exchange of routes but not the session. */
+const routing = [
+  'routeReflectorClient',
+  'clusterId',
+  'nextHopMode',
+  'export',
+  'allowedLocalAsns',
+  'asOverride',
+  'filters',
+] as const satisfies readonly (keyof PeerConfig)[]
+
+export function routesDiffer(a: PeerConfig, b: PeerConfig): boolean {
+  return routing.some((key) => JSON.stringify(a[key]) !== JSON.stringify(b[key]))
+}

@@ -1,0 +1,69 @@
+/**
+ * What one member of an update group has yet to hear of: after it joined, asked for a refresh
+ * (RFC 2918), or fell behind. It is a set of prefixes, not a queue of messages: the newest state of
+ * a prefix wins, so it never grows beyond one bit a prefix, however long the member stalls.
+ */
+import { type AdjOut, noPathId } from './adj-out.ts'
+import { Bitmap } from './bitmap.ts'
+import type { BlockEncoder } from './blocks.ts'
+
+/** Prefixes of one step. */
+const prefixesPerStepMax = 4096
+
+export class CatchUp {
+  /** What it may have been told already: only that needs withdrawing. */
+  readonly told = new Bitmap()
+  readonly #wanted = new Bitmap()
+  /** Where path ids are used: those withdrawn since, by prefix. */
+  readonly #gone = new Map<number, Set<number>>()
+  #scan = 0
+
+  get pending(): boolean {
+    return this.#wanted.count > 0
+  }
+
+  /** The member is to hear of this prefix as it will then be. */
+  note(prefix: number): void {
+    this.#wanted.add(prefix)
+    if (prefix < this.#scan) this.#scan = prefix
+  }
+
+  /** The member may know this path id and must be told to forget it. */
+  noteGone(prefix: number, pathId: number): void {
+    if (pathId === noPathId) return
+    const known = this.#gone.get(prefix)
+    if (known === undefined) this.#gone.set(prefix, new Set([pathId]))
+    else known.add(pathId)
+  }
+
+  /** Puts the next prefixes into the encoder, as the Adj-RIB-Out has them now. */
+  encode(member: number, out: AdjOut, encoder: BlockEncoder): void {
+    for (let left = prefixesPerStepMax; left > 0 && this.pending; left--) {
+      let prefix = this.#wanted.next(this.#scan)
+      if (prefix === -1) prefix = this.#wanted.next(0)
+      this.#wanted.delete(prefix)
+      this.#scan = prefix + 1
+      this.#encodeOne(member, prefix, out, encoder)
+    }
+  }
+
+  #encodeOne(member: number, prefix: number, out: AdjOut, encoder: BlockEncoder): void {
+    const gone = this.#gone.get(prefix) ?? new Set([noPathId])
+    let announced = false
+    for (let entry = out.first(prefix); entry !== 0; entry = out.next(entry)) {
+      if (out.sourceOf(entry) === member) continue
+      const pathId = out.pathIdOf(entry)
+      encoder.announce(prefix, pathId, out.setOf(entry), out.sourceOf(entry))
+      gone.delete(pathId)
+      announced = true
+    }
+    if (this.told.has(prefix)) {
+      for (const pathId of gone) {
+        if (pathId !== noPathId || !out.several) encoder.withdraw(prefix, pathId, -1)
+      }
+    }
+    this.#gone.delete(prefix)
+    if (announced) this.told.add(prefix)
+    else this.told.delete(prefix)
+  }
+}
