@@ -6,8 +6,10 @@
  * and to the groups, and, if anything is left, continues in a later turn of the event loop, so that
  * a flood of routes never stops keepalives or questions.
  */
+import { PeerFilter, SetEditor } from './filters.ts'
 import { Intake, type Source } from './intake.ts'
-import { covers, parseAddress, parseIpv4, parsePrefix } from './prefix.ts'
+import { parseAddress, parseIpv4, parsePrefix } from './prefix.ts'
+import { type HostPorts, makeProfile } from './profile.ts'
 import { AttributeStore } from './rib/attribute-store.ts'
 import { type ExportPolicy, type ExportProfile, groupKey } from './rib/export.ts'
 import { FamilyRib, prefixesPerTurnMax, type RibSettings } from './rib/family-rib.ts'
@@ -28,28 +30,21 @@ import type {
 } from './types.ts'
 import { encodeOwnAttributes } from './wire/attribute.ts'
 import type { Negotiated } from './wire/context.ts'
-import { maxExtendedLength, maxMessageLength } from './wire/message.ts'
 
 export const familyNames: readonly FamilyName[] = ['ipv4-unicast', 'ipv6-unicast']
 
-/** Longest UPDATE sent to a group, even where RFC 8654 allows more: blocks stay small. */
-const sentLengthMax = 16_384
-
-export interface EnginePorts {
+export interface EnginePorts extends HostPorts {
   readonly clock: Clock
   readonly tracker: NextHopTracker
   readonly onRoutes: (changes: RouteChanges) => void
   readonly onEndOfRibSent: (peer: number, family: FamilyName) => void
-  /** This node's address to be used as next hop in a family, given the session's local address. */
-  readonly selfAddress: (family: FamilyName, localAddress: string) => string | null
-  /** The subnet of an own address as CIDR, or null. */
-  readonly subnetOf: (localAddress: string) => string | null
 }
 
 /** A peer with an Established session. */
 export interface EnginePeer extends Source {
   readonly config: PeerConfig
   readonly name: string
+  readonly addresses: { readonly remote: string; readonly local: string }
   readonly groups: ReadonlyMap<FamilyName, UpdateGroup>
 }
 
@@ -61,6 +56,9 @@ export class Engine {
   readonly nextHopSets = new NextHopSets()
   readonly intake: Intake
   readonly #groups = new Map<string, UpdateGroup>()
+  readonly #members = new Set<EnginePeer>()
+  readonly #editor: SetEditor
+  #draining = false
   readonly #ports: EnginePorts
   #config: SpeakerConfig
   #announcements = new Map<string, Announcement>()
@@ -84,6 +82,7 @@ export class Engine {
     this.ribs = new Map(
       familyNames.map((family) => [family, new FamilyRib(family, this, settings, ports.onRoutes)]),
     )
+    this.#editor = new SetEditor(this.attributes, this.nextHops)
     this.intake = new Intake(this.ribs, this.attributes, this.nextHops)
     this.intake.refuse(config.refuse)
     ports.tracker.onChange((states) => {
@@ -109,7 +108,7 @@ export class Engine {
     const refused = JSON.stringify(before.refuse) !== JSON.stringify(config.refuse)
     if (refused) {
       this.intake.refuse(config.refuse)
-      for (const rib of this.ribs.values()) this.intake.rejudge(rib)
+      for (const peer of this.#members) this.intake.reconsider(peer)
     }
     const decides =
       before.localPreference !== config.localPreference ||
@@ -156,15 +155,76 @@ export class Engine {
     }
     if (returning !== null) this.peers.set(returning, facts)
     const number = returning ?? this.peers.add(facts)
+    const peer = this.#describe(number, config, negotiated, addresses)
+    for (const group of peer.groups.values()) group.join(number, sink)
+    this.#members.add(peer)
+    this.schedule()
+    return peer
+  }
+
+  /**
+   * Routing parameters of an Established peer changed: what it sent is judged anew from what was
+   * received, what it was told is corrected, and the session knows nothing of it.
+   */
+  update(before: EnginePeer, config: PeerConfig): EnginePeer {
+    const { number, negotiated, addresses } = before
+    this.peers.client[number] = config.routeReflectorClient && !negotiated.ebgp ? 1 : 0
+    const peer = this.#describe(number, config, negotiated, addresses)
+    this.#members.delete(before)
+    this.#members.add(peer)
+    for (const [family, group] of peer.groups) {
+      const old = before.groups.get(family)
+      if (old !== undefined && old !== group) this.#move(number, old, group)
+    }
+    this.intake.reconsider(peer)
+    // Whether it is a client decides to whom its routes are reflected.
+    for (const rib of this.ribs.values()) rib.touchPeer(number)
+    this.schedule()
+    return peer
+  }
+
+  /** Graceful shutdown (RFC 8326): everything is told as the last choice, or as usual again. */
+  set draining(draining: boolean) {
+    this.#draining = draining
+  }
+
+  get draining(): boolean {
+    return this.#draining
+  }
+
+  #move(number: number, from: UpdateGroup, to: UpdateGroup): void {
+    const moving = from.part(number)
+    if (moving !== null) to.adopt(number, moving)
+    if (from.memberCount === 0) this.#dissolve(from)
+  }
+
+  /** A peer with its filters, and the group of each family; groups are made where needed. */
+  #describe(
+    number: number,
+    config: PeerConfig,
+    negotiated: Negotiated,
+    addresses: EnginePeer['addresses'],
+  ): EnginePeer {
     const clusterId = config.clusterId === null ? null : parseIpv4(config.clusterId)
     const groups = new Map<FamilyName, UpdateGroup>()
+    const filters = new Map<FamilyName, PeerFilter>()
     for (const family of negotiated.families) {
-      const profile = this.#profile(family, config, negotiated, clusterId, addresses)
-      const group = this.#group(profile, null)
-      group.join(number, sink)
-      groups.set(family, group)
+      const { ebgp } = negotiated
+      const filter = new PeerFilter(
+        family,
+        config,
+        ebgp,
+        this.#draining,
+        this.#editor,
+        this.nextHops,
+      )
+      filters.set(family, filter)
+      const profile = makeProfile(family, config, negotiated, addresses, {
+        ...this.#ports,
+        maxPaths: this.#config.maxPaths,
+      })
+      groups.set(family, this.#group(profile, filter.exports ? filter : null))
     }
-    this.schedule()
     return {
       config,
       name: config.name,
@@ -173,7 +233,9 @@ export class Engine {
       clusterId,
       allowedLocalAsns: config.allowedLocalAsns,
       localAddress: parseAddress(addresses.local),
+      addresses,
       groups,
+      filters,
     }
   }
 
@@ -182,6 +244,7 @@ export class Engine {
    * under the peer's number until it returns or `forget` is called; all others go.
    */
   leave(peer: EnginePeer, keep: readonly FamilyName[] = []): void {
+    this.#members.delete(peer)
     for (const group of peer.groups.values()) {
       group.leave(peer.number)
       if (group.memberCount === 0) this.#dissolve(group)
@@ -277,6 +340,10 @@ export class Engine {
     if (changed.length === 0) return
     const ids = new Set(changed)
     for (const rib of this.ribs.values()) rib.touchNextHops(ids)
+    for (const peer of this.#members) {
+      const asks = [...peer.filters.values()].some((filter) => filter.perNextHop)
+      if (asks) this.intake.reconsider(peer)
+    }
     this.schedule()
   }
 
@@ -290,55 +357,12 @@ export class Engine {
     })
     const set =
       this.attributes.find(bytes, bytes.length, 0) || this.attributes.add(bytes, bytes.length, 0)
-    this.rib(family).announce(words, length, localPeer, 0, set, ineligible.none)
+    this.rib(family).announce(words, length, localPeer, 0, set, set, ineligible.none)
   }
 
   #withdrawOwn(prefix: string): void {
     const { family, words, length } = parsePrefix(prefix)
     this.rib(family).withdraw(words, length, localPeer, 0)
-  }
-
-  #profile(
-    family: FamilyName,
-    config: PeerConfig,
-    negotiated: Negotiated,
-    clusterId: number | null,
-    addresses: { readonly remote: string; readonly local: string },
-  ): ExportProfile {
-    const self = this.#ports.selfAddress(family, addresses.local)
-    return {
-      family,
-      ebgp: negotiated.ebgp,
-      client: config.routeReflectorClient,
-      clusterId,
-      export: config.export,
-      localAsn: negotiated.localAsn,
-      // Only AS override looks at the peer's AS; without it, peers of any AS share a group.
-      peerAsn: config.asOverride ? negotiated.peerAsn : 0,
-      asOverride: config.asOverride,
-      as4: negotiated.as4,
-      messageLengthMax: negotiated.extendedMessage
-        ? Math.min(sentLengthMax, maxExtendedLength)
-        : maxMessageLength,
-      nextHopMode: config.nextHopMode,
-      self: self === null ? [] : [...parseAddress(self)],
-      addPath: negotiated.addPathSend.includes(family)
-        ? { mode: config.addPathSend === 'All' ? 'All' : 'Ecmp', limit: this.#config.maxPaths }
-        : null,
-      subnet: negotiated.ebgp ? this.#subnet(family, self, addresses.remote) : null,
-    }
-  }
-
-  /** The subnet this node shares with the peer in a family, or null. */
-  #subnet(family: FamilyName, self: string | null, remote: string): ExportProfile['subnet'] {
-    const cidr = self === null ? null : this.#ports.subnetOf(self)
-    if (cidr === null) return null
-    const subnet = parsePrefix(cidr)
-    if (subnet.family !== family) return null
-    // Where the session runs over the other family, the link is taken to be shared.
-    const host = parsePrefix(`${remote.replace(/%.*/, '')}/${remote.includes(':') ? 128 : 32}`)
-    if (host.family === family && !covers(subnet, host)) return null
-    return { octets: [...parseAddress(cidr.slice(0, cidr.indexOf('/')))], length: subnet.length }
   }
 
   #group(profile: ExportProfile, policy: ExportPolicy | null): UpdateGroup {

@@ -3,12 +3,12 @@
  * attributes, check what only this router can know (loops, own next hop, refused prefixes), and
  * store or withdraw each path. Faults follow RFC 7606: a malformed announcement becomes a withdrawal.
  */
+import type { PeerFilter } from './filters.ts'
 import { isMartian, type Prefix, parsePrefix } from './prefix.ts'
 import type { AttributeStore } from './rib/attribute-store.ts'
 import type { FamilyRib } from './rib/family-rib.ts'
 import type { NextHops } from './rib/next-hops.ts'
 import { ineligible } from './rib/paths.ts'
-import { localPeer } from './rib/peers.ts'
 import type { FamilyName, RefusedRange } from './types.ts'
 import type { Negotiated } from './wire/context.ts'
 import { countAsn, hasCluster } from './wire/summary.ts'
@@ -23,6 +23,7 @@ export interface Source {
   readonly clusterId: number | null
   /** Octets of the own address of the session. */
   readonly localAddress: Uint8Array
+  readonly filters: ReadonlyMap<FamilyName, PeerFilter>
 }
 
 export interface IntakeFault {
@@ -57,19 +58,37 @@ export class Intake {
     this.#refused = ranges.map((range) => ({ ...range, parsed: parsePrefix(range.prefix) }))
   }
 
-  /** Judges the paths of a RIB anew after `refuse` changed. */
-  rejudge(rib: FamilyRib): void {
-    const { paths, prefixes } = rib
-    for (let row = 1; row < paths.limit; row++) {
-      const reason = paths.reason[row] as number
-      const ofPrefix = reason === ineligible.none || reason === ineligible.refused
-      if (!ofPrefix || paths.attributes[row] === 0 || paths.peer[row] === localPeer) continue
-      const prefix = paths.prefix[row] as number
-      const length = prefixes.lengths[prefix] as number
-      const at = prefix * prefixes.words
-      const refused = this.#refusing(rib.family, prefixes.addresses, at, length) !== -1
-      rib.setReason(row, refused ? ineligible.refused : ineligible.none)
+  /** Judges all paths of a peer anew, from what was received: its rules have changed. */
+  reconsider(source: Source): void {
+    for (const rib of this.#ribs.values()) {
+      const { paths } = rib
+      const filter = importFilter(source, rib.family)
+      for (let row = 1; row < paths.limit; row++) {
+        if (paths.peer[row] !== source.number || paths.attributes[row] === 0) continue
+        this.#reconsider(source, rib, filter, row)
+      }
     }
+  }
+
+  #reconsider(source: Source, rib: FamilyRib, filter: PeerFilter | null, row: number): void {
+    const { paths, prefixes } = rib
+    const prefix = paths.prefix[row] as number
+    const length = prefixes.lengths[prefix] as number
+    const at = prefix * prefixes.words
+    const received = paths.received[row] as number
+    let used = received
+    let reason =
+      this.#judgeSet(source, received) ||
+      this.#judgePrefix(rib.family, prefixes.addresses, at, length)
+    if (reason === ineligible.none && filter !== null) {
+      used = filter.accept(rib, prefixes.addresses, at, length, received)
+      if (used === 0) {
+        used = received
+        reason = ineligible.filtered
+      }
+    }
+    rib.reconsider(row, used, reason)
+    if (used !== received) rib.attributes.discard(used)
   }
 
   /** Why this prefix is refused, or null. */
@@ -179,6 +198,7 @@ export class Intake {
     const rib = this.#ribs.get(family)
     if (rib === undefined) return
     const ofSet = this.#judgeSet(source, set)
+    const filter = importFilter(source, family)
     const cursor = this.#cursor
     const key = this.#key
     cursor.start(bytes, view, range)
@@ -189,8 +209,17 @@ export class Intake {
         key[2] = cursor.w2
         key[3] = cursor.w3
       }
-      const reason = ofSet !== 0 ? ofSet : this.#judgePrefix(family, cursor.length)
-      rib.announce(key, cursor.length, source.number, cursor.pathId, set, reason)
+      let reason = ofSet !== 0 ? ofSet : this.#judgePrefix(family, key, 0, cursor.length)
+      let used = set
+      if (reason === ineligible.none && filter !== null) {
+        used = filter.accept(rib, key, 0, cursor.length, set)
+        if (used === 0) {
+          used = set
+          reason = ineligible.filtered
+        }
+      }
+      rib.announce(key, cursor.length, source.number, cursor.pathId, set, used, reason)
+      if (used !== set) rib.attributes.discard(used)
     }
   }
 
@@ -249,9 +278,9 @@ export class Intake {
     return true
   }
 
-  #judgePrefix(family: FamilyName, length: number): number {
-    if (isMartian(family, this.#key, 0, length) !== null) return ineligible.martian
-    return this.#refusing(family, this.#key, 0, length) === -1
+  #judgePrefix(family: FamilyName, words: Uint32Array, offset: number, length: number): number {
+    if (isMartian(family, words, offset, length) !== null) return ineligible.martian
+    return this.#refusing(family, words, offset, length) === -1
       ? ineligible.none
       : ineligible.refused
   }
@@ -265,6 +294,12 @@ export class Intake {
     }
     return -1
   }
+}
+
+/** The filter to ask on import, or null where there is nothing to ask. */
+function importFilter(source: Source, family: FamilyName): PeerFilter | null {
+  const filter = source.filters.get(family)
+  return filter?.imports === true ? filter : null
 }
 
 function present(range: NlriRange): boolean {

@@ -28,7 +28,7 @@ export class Limits {
     const { member } = entry
     if (member === null) return
     for (const family of member.groups.keys()) {
-      const received = this.#engine.rib(family).received[member.number] ?? 0
+      const received = this.#engine.rib(family).counts.received[member.number] ?? 0
       this.#warn(entry, family, received, limits)
       if (received <= limits.limit) continue
       this.#putDown(entry, family, limits)

@@ -2,7 +2,9 @@
  * Dynamic neighbours (a range of addresses instead of one) and what a changed configuration means
  * for a running session. Pure.
  */
+import type { PeerEntry } from './peer-entry.ts'
 import { covers, parsePrefix } from './prefix.ts'
+import type { PeerSession } from './session/peer.ts'
 import type { ListenerKey, PeerConfig, RefusedRange } from './types.ts'
 
 /** A dynamic neighbour's own configuration: its range's, with its address. */
@@ -17,8 +19,39 @@ export function inRange(range: string, address: string): boolean {
   return outer.family === host.family && covers(outer, host)
 }
 
+/** Where a connection goes: to a peer's session, to a new one of a range, or away. */
+export type Admission =
+  | { readonly session: PeerSession }
+  | { readonly range: PeerConfig }
+  | { readonly refused: string }
+
+/** Peers that are named win over ranges. */
+export function admit(
+  address: string,
+  peers: Iterable<PeerEntry>,
+  ranges: readonly PeerConfig[],
+  refuse: readonly RefusedRange[],
+): Admission {
+  const accepted = new Map<string, number>()
+  for (const { config, session, range } of peers) {
+    if (config.address === address) return { session }
+    if (range !== null) accepted.set(range, (accepted.get(range) ?? 0) + 1)
+  }
+  const range = ranges.find((each) => inRange(each.range as string, address))
+  if (range === undefined) return { refused: 'no peer is configured for it' }
+  if (range.heldDown !== null || range.shutdown) return { refused: `${range.name} is held down` }
+  const pods = refusedAsPod(refuse, range.range as string, address)
+  if (pods !== null) {
+    return { refused: `it lies in ${pods.prefix} (${pods.reason}), where no router is` }
+  }
+  if ((accepted.get(range.name) ?? 0) >= range.rangeLimit) {
+    return { refused: `${range.name} already has ${range.rangeLimit} neighbours` }
+  }
+  return { range }
+}
+
 /** Pods are no routers: an address of theirs is refused unless the range lies inside their CIDR. */
-export function refusedAsPod(
+function refusedAsPod(
   refuse: readonly RefusedRange[],
   range: string,
   address: string,

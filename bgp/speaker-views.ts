@@ -65,9 +65,9 @@ export class SpeakerViews {
       return {
         family,
         negotiated: group !== undefined,
-        received: of(rib.received),
-        accepted: of(rib.accepted),
-        best: of(rib.bests),
+        received: of(rib.counts.received),
+        accepted: of(rib.counts.accepted),
+        best: of(rib.counts.bests),
         advertised: member === null ? 0 : (group?.advertisedTo(member.number) ?? 0),
         endOfRibReceived: entry.endOfRibReceived.has(family),
         endOfRibSent: entry.endOfRibSent.has(family),
@@ -161,11 +161,12 @@ export class SpeakerViews {
     }
     const wanted = (rib: FamilyRib, row: number): boolean => tells(rib, row).length > 0
     return this.#pages([...groups.keys()], limit, after, wanted, (rib, row) => {
-      const { out, profile } = groups.get(rib.family) as UpdateGroup
+      const group = groups.get(rib.family) as UpdateGroup
+      const { out } = group
       const paths = this.#pathsOf(rib, row)
       return tells(rib, row).flatMap((entry) => {
         const source = out.sourceOf(entry)
-        const attributes = sentAttributes(profile, rib, out.setOf(entry), source)
+        const attributes = sentAttributes(group, rib, out.setOf(entry), source)
         const path = paths.find((each) => each.peer === rib.peers.names[source]) ?? paths[0]
         if (path === undefined) return []
         const pathId = Math.max(0, out.pathIdOf(entry))

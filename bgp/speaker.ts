@@ -2,10 +2,12 @@
  * A BGP speaker: peers, policy and announcements in; route changes, events and views out. It joins
  * the sessions (bgp/session) with the routing engine (bgp/engine), which never meet otherwise.
  * Building one opens nothing; `start` does. RFC 4271; RFC 4456; RFC 4724 §2 (End-of-RIB).
+ *
+ * It is long because every way into a session meets here; its parts are in files of their own.
  */
 import { Engine } from './engine.ts'
 import { Limits } from './limits.ts'
-import { dynamicConfig, inRange, listenerKeys, refusedAsPod, routesDiffer } from './neighbours.ts'
+import { admit, dynamicConfig, inRange, listenerKeys, routesDiffer } from './neighbours.ts'
 import type { PeerEntry } from './peer-entry.ts'
 import { parseIpv4 } from './prefix.ts'
 import { Restarts } from './restarts.ts'
@@ -242,6 +244,14 @@ export class Speaker implements SessionHandler {
 
   // Orders.
 
+  /** Graceful shutdown (RFC 8326): every route becomes the last choice, or is as usual again. */
+  drain(draining: boolean): void {
+    this.engine.draining = draining
+    for (const entry of this.#peers.values()) {
+      if (entry.member !== null) entry.member = this.engine.update(entry.member, entry.config)
+    }
+  }
+
   /** Administrative reset (RFC 4486, Cease 4); the session comes back by itself. */
   reset(name: string): boolean {
     const entry = this.#peers.get(name)
@@ -360,57 +370,25 @@ export class Speaker implements SessionHandler {
     entry.config = config
     const outcome = entry.session.reconfigure(config)
     if (outcome === 'reset' || entry.member === null) return
-    // What only shapes routes is applied by leaving and joining the engine anew.
-    if (outcome === 'applied' && routesDiffer(before, config)) this.#rejoin(entry)
-  }
-
-  /** Export and import parameters changed: the routes are exchanged again, the session stays. */
-  #rejoin(entry: PeerEntry): void {
-    const { session, member } = entry
-    if (member === null) return
-    this.#byNumber.delete(member.number)
-    entry.member = null
-    this.engine.leave(member)
-    this.established(session, member.negotiated)
-    for (const family of member.groups.keys()) session.requestRefresh(family)
+    if (outcome === 'applied' && routesDiffer(before, config)) {
+      entry.member = this.engine.update(entry.member, config)
+    }
   }
 
   #accept(incoming: Incoming): void {
     const { remoteAddress } = incoming
-    for (const entry of this.#peers.values()) {
-      if (entry.config.address === remoteAddress) {
-        entry.session.incoming(incoming)
-        return
-      }
+    const answer = admit(remoteAddress, this.#peers.values(), this.#ranges, this.#config.refuse)
+    if ('session' in answer) {
+      answer.session.incoming(incoming)
+    } else if ('range' in answer) {
+      const { range } = answer
+      const entry = this.#add(dynamicConfig(range, remoteAddress), range.name)
+      entry.session.incoming(incoming)
+    } else {
+      incoming.reject()
+      const text = `refused a connection from ${remoteAddress}: ${answer.refused}`
+      this.#ports.onEvent({ kind: 'peer.error', peer: null, level: 'warn', text })
     }
-    const range = this.#ranges.find((each) => inRange(each.range as string, remoteAddress))
-    if (range === undefined || range.heldDown !== null || range.shutdown) {
-      const why = range === undefined ? 'no peer is configured for it' : 'its range is held down'
-      this.#refuse(incoming, why)
-      return
-    }
-    const pods = refusedAsPod(this.#config.refuse, range.range as string, remoteAddress)
-    if (pods !== null) {
-      this.#refuse(incoming, `it lies in ${pods.prefix} (${pods.reason}), where no router is`)
-      return
-    }
-    const accepted = [...this.#peers.values()].filter(({ range: of }) => of === range.name).length
-    if (accepted >= range.rangeLimit) {
-      this.#refuse(incoming, `${range.name} already has ${range.rangeLimit} neighbours`)
-      return
-    }
-    const entry = this.#add(dynamicConfig(range, remoteAddress), range.name)
-    entry.session.incoming(incoming)
-  }
-
-  #refuse(incoming: Incoming, why: string): void {
-    incoming.reject()
-    this.#ports.onEvent({
-      kind: 'peer.error',
-      peer: null,
-      level: 'warn',
-      text: `refused a connection from ${incoming.remoteAddress}: ${why}`,
-    })
   }
 
   #rangeOf(entry: PeerEntry): PeerConfig | undefined {

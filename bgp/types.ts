@@ -6,6 +6,9 @@
 
 import type { FilterConfig } from './policy/types.ts'
 
+/** What it shows stands in a file of its own, and belongs to this face. */
+export type * from './view-types.ts'
+
 export type FamilyName = 'ipv4-unicast' | 'ipv6-unicast'
 
 /** What a peer or an announcement was configured as. Everything has its default filled in. */
@@ -148,6 +151,8 @@ export interface NextHopState {
   readonly reachable: boolean
   /** IGP metric for the decision process (RFC 4271 §9.1.2.2 e); 0 on link. */
   readonly metric: number
+  /** Outgoing interfaces, where the tracker knows them. */
+  readonly interfaces?: readonly string[]
 }
 
 /** Port: tells the speaker which next hops are reachable, now and on every change. */
@@ -260,157 +265,3 @@ export type SessionState =
   | 'OpenSent'
   | 'OpenConfirm'
   | 'Established'
-
-/** One peer as people see it. */
-export interface PeerView {
-  readonly name: string
-  readonly origin: string
-  readonly description: string
-  readonly address: string
-  readonly port: number
-  readonly asn: number
-  readonly localAsn: number
-  readonly localAddress: string | null
-  readonly type: 'ebgp' | 'ibgp'
-  readonly routeReflectorClient: boolean
-  readonly dynamic: boolean
-  readonly state: SessionState
-  /** Why it isn't Established, or null; one sentence with the remedy where there is one. */
-  readonly reason: string | null
-  /** Unix milliseconds of the last state change into or out of Established. */
-  readonly since: number | null
-  readonly remoteRouterId: string | null
-  readonly holdSeconds: number | null
-  readonly keepaliveSeconds: number | null
-  readonly password: boolean
-  readonly capabilities: {
-    readonly local: readonly string[]
-    readonly remote: readonly string[]
-  }
-  readonly families: readonly PeerFamilyView[]
-  readonly messages: {
-    readonly received: MessageCounts
-    readonly sent: MessageCounts
-  }
-  /** How often it left Established. */
-  readonly flaps: number
-  readonly lastError: {
-    readonly at: number
-    readonly direction: 'sent' | 'received' | 'local'
-    readonly text: string
-  } | null
-  readonly queuedBytes: number
-}
-
-export interface PeerFamilyView {
-  readonly family: FamilyName
-  readonly negotiated: boolean
-  readonly received: number
-  readonly accepted: number
-  readonly best: number
-  readonly advertised: number
-  /** End-of-RIB (RFC 4724) received / sent in this session. */
-  readonly endOfRibReceived: boolean
-  readonly endOfRibSent: boolean
-}
-
-export interface MessageCounts {
-  readonly open: number
-  readonly update: number
-  readonly notification: number
-  readonly keepalive: number
-  readonly refresh: number
-}
-
-/** Attributes as shown to people and in JSON; names as in `routelet decode`. */
-export interface AttributesView {
-  readonly origin?: 'igp' | 'egp' | 'incomplete'
-  readonly asPath?: readonly AsPathSegmentView[]
-  readonly nextHop?: string
-  readonly med?: number
-  readonly localPref?: number
-  readonly atomicAggregate?: boolean
-  readonly aggregator?: { readonly asn: number; readonly address: string }
-  readonly communities?: readonly string[]
-  readonly originatorId?: string
-  readonly clusterList?: readonly string[]
-  readonly extendedCommunities?: readonly string[]
-  readonly largeCommunities?: readonly string[]
-  readonly otc?: number
-  readonly unknown?: readonly {
-    readonly code: number
-    readonly flags: number
-    readonly value: string
-  }[]
-}
-
-export interface AsPathSegmentView {
-  readonly type: 'sequence' | 'set' | 'confed-sequence' | 'confed-set'
-  readonly asns: readonly number[]
-}
-
-/** One path to one prefix. */
-export interface PathView {
-  readonly prefix: string
-  /** Peer name, or `local` for an own announcement. */
-  readonly peer: string
-  readonly peerAddress: string | null
-  readonly pathId: number
-  /** All next hops of the attribute set: global first, then link-local. */
-  readonly nextHops: readonly string[]
-  readonly nextHopReachable: boolean
-  readonly igpMetric: number
-  readonly best: boolean
-  readonly multipath: boolean
-  readonly stale: boolean
-  readonly eligible: boolean
-  /** Why it is not eligible, or the decision rule by which it lost; null for the best. */
-  readonly reason: string | null
-  readonly attributes: AttributesView
-}
-
-/** Answer to "why is (not) this route here?" as far as BGP knows. */
-export interface PrefixExplanation {
-  readonly prefix: string
-  readonly paths: readonly PathView[]
-  readonly best: PathView | null
-  /** Which rule decided between the best and the runner-up; null with fewer than two. */
-  readonly decidedBy: string | null
-  readonly advertisements: readonly AdvertisementView[]
-}
-
-export interface AdvertisementView {
-  readonly peer: string
-  readonly advertised: boolean
-  /** In words: why (not). */
-  readonly reason: string
-  /** As sent, when it is advertised. */
-  readonly attributes: AttributesView | null
-}
-
-/** Something that happened, for logs, the event stream and the API. */
-export interface SpeakerEvent {
-  readonly kind:
-    | 'peer.state'
-    | 'peer.established'
-    | 'peer.down'
-    | 'peer.error'
-    | 'peer.endOfRib'
-    | 'peer.restart'
-    | 'peer.limit'
-    | 'listen'
-    | 'update.fault'
-    | 'condition'
-  readonly peer: string | null
-  readonly level: 'debug' | 'info' | 'warn' | 'error'
-  readonly text: string
-  readonly data?: Readonly<Record<string, unknown>>
-}
-
-export interface SpeakerCounts {
-  readonly peers: number
-  readonly established: number
-  readonly prefixes: Readonly<Record<FamilyName, number>>
-  readonly paths: Readonly<Record<FamilyName, number>>
-  readonly attributeSets: number
-}

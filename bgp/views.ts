@@ -5,14 +5,7 @@
 import { formatAddress, formatPrefix, type Prefix, parsePrefix } from './prefix.ts'
 import { attributeMark } from './rib/attribute-store.ts'
 import { eligible } from './rib/decide.ts'
-import {
-  type ExportProfile,
-  exportAttributes,
-  exportNextHop,
-  judge,
-  verdict,
-  verdictText,
-} from './rib/export.ts'
+import { exportAttributes, exportNextHop, judge, verdict, verdictText } from './rib/export.ts'
 import type { FamilyRib } from './rib/family-rib.ts'
 import { ineligibleText, pathFlag } from './rib/paths.ts'
 import { localPeer } from './rib/peers.ts'
@@ -117,16 +110,17 @@ function attributesView(rib: FamilyRib, set: number): AttributesView {
 
 /** The attributes of an announced set as this profile's peers see them. */
 export function sentAttributes(
-  profile: ExportProfile,
+  { profile, policy }: UpdateGroup,
   rib: FamilyRib,
   set: number,
   source: number,
 ): AttributesView {
   const writer = new Writer(attributeBytesMax)
   const nextHop = new Uint8Array(32)
-  const octets = exportNextHop(profile, rib, set, source === localPeer, nextHop)
+  const marks = policy?.marksOf(set) ?? null
+  const octets = exportNextHop(profile, marks, rib, set, source === localPeer, nextHop)
   // Shown with four-octet AS numbers, whatever the session carries.
-  exportAttributes({ ...profile, as4: true }, rib, set, source, null, writer)
+  exportAttributes({ ...profile, as4: true }, marks, rib, set, source, null, writer)
   const view = viewAttributes(writer.buffer, 0, writer.position)
   return { ...view, nextHop: formatAddress(nextHop, 0, octets === 4 ? 4 : 16) }
 }
@@ -149,7 +143,7 @@ export function advertisementOf(
     }
     const from =
       source === localPeer ? 'own announcement' : `learned from ${rib.peers.names[source]}`
-    const attributes = sentAttributes(group.profile, rib, out.setOf(entry), source)
+    const attributes = sentAttributes(group, rib, out.setOf(entry), source)
     return { peer: name, advertised: true, reason: from, attributes }
   }
   if (own) {

@@ -327,7 +327,17 @@ function trackerOf(fib: Fib): NextHopTracker {
   return {
     track: (nextHop) => fib.track(nextHop),
     untrack: (nextHop) => fib.untrack(nextHop),
-    onChange: (listener) => fib.onResolution(listener),
+    onChange: (listener) =>
+      fib.onResolution((resolutions) =>
+        listener(
+          resolutions.map(({ nextHop, reachable, metric, gateways }) => ({
+            nextHop,
+            reachable,
+            metric,
+            interfaces: gateways.map((gateway) => gateway.interface),
+          })),
+        ),
+      ),
   }
 }
 

@@ -23,6 +23,7 @@ export const attributeMark = {
   hasLocalPref: 8,
   hasMed: 16,
   hasOriginator: 32,
+  gracefulShutdown: 64,
 } as const
 
 export class AttributeStore {
@@ -124,7 +125,8 @@ export class AttributeStore {
       (summary.noExportSubconfed ? attributeMark.noExportSubconfed : 0) |
       (summary.localPref >= 0 ? attributeMark.hasLocalPref : 0) |
       (summary.med >= 0 ? attributeMark.hasMed : 0) |
-      (summary.originatorId >= 0 ? attributeMark.hasOriginator : 0)
+      (summary.originatorId >= 0 ? attributeMark.hasOriginator : 0) |
+      (summary.gracefulShutdown ? attributeMark.gracefulShutdown : 0)
   }
 
   #remove(id: number): void {

@@ -9,7 +9,7 @@
 import { Writer } from '../wire/bytes.ts'
 import { UpdateWriter } from '../wire/encode.ts'
 import { growUint32 } from './columns.ts'
-import { type ExportProfile, exportAttributes, exportNextHop } from './export.ts'
+import { type ExportPolicy, type ExportProfile, exportAttributes, exportNextHop } from './export.ts'
 import type { FamilyRib } from './family-rib.ts'
 import { localPeer } from './peers.ts'
 
@@ -45,6 +45,7 @@ interface Bucket {
 
 export class BlockEncoder {
   readonly #profile: ExportProfile
+  readonly #policy: ExportPolicy | null
   readonly #rib: FamilyRib
   readonly #writer = new Writer(blockBytes)
   readonly #updates: UpdateWriter
@@ -67,8 +68,9 @@ export class BlockEncoder {
   #blockPrefixes: number[] = []
   #blockPathIds: number[] = []
 
-  constructor(profile: ExportProfile, rib: FamilyRib) {
+  constructor(profile: ExportProfile, policy: ExportPolicy | null, rib: FamilyRib) {
     this.#profile = profile
+    this.#policy = policy
     this.#rib = rib
     this.#updates = new UpdateWriter(this.#writer)
   }
@@ -129,11 +131,12 @@ export class BlockEncoder {
     const rib = this.#rib
     const profile = this.#profile
     const local = bucket.source === localPeer
-    const octets = exportNextHop(profile, rib, bucket.set, local, this.#nextHop)
+    const marks = this.#policy?.marksOf(bucket.set) ?? null
+    const octets = exportNextHop(profile, marks, rib, bucket.set, local, this.#nextHop)
     const nextHop = this.#nextHop.subarray(0, octets)
     this.#attributes.reset()
     const inAttributes = rib.family === 'ipv4-unicast' ? nextHop : null
-    exportAttributes(profile, rib, bucket.set, bucket.source, inAttributes, this.#attributes)
+    exportAttributes(profile, marks, rib, bucket.set, bucket.source, inAttributes, this.#attributes)
     let change = bucket.first + 1
     while (change !== 0) {
       this.#room(blocks, only)

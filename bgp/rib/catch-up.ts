@@ -28,6 +28,13 @@ export class CatchUp {
     if (prefix < this.#scan) this.#scan = prefix
   }
 
+  /** Everything told is looked at again: what isn't announced any more is withdrawn. */
+  noteTold(): void {
+    for (let prefix = this.told.next(0); prefix !== -1; prefix = this.told.next(prefix + 1)) {
+      this.note(prefix)
+    }
+  }
+
   /** The member may know this path id and must be told to forget it. */
   noteGone(prefix: number, pathId: number): void {
     if (pathId === noPathId) return

@@ -37,8 +37,19 @@ export interface ExportProfile {
 export interface ExportPolicy {
   /** Equal keys mean equal behaviour. */
   readonly key: string
-  /** Attribute set to announce (edited or not), 0 to reject, `undecided` to go on by default. */
-  apply(rib: FamilyRib, prefix: number, path: number): number
+  /**
+   * The attribute set to announce (edited or not), or 0 for none.
+   * @param allowed what the rules without a policy say
+   */
+  apply(rib: FamilyRib, prefix: number, path: number, allowed: boolean): number
+  /** What the policy means by a set it made, beyond its bytes; null: nothing. */
+  marksOf(set: number): SetMarks | null
+}
+
+export interface SetMarks {
+  /** The MED was set here, so it goes to eBGP too (RFC 4271 §5.1.4). */
+  readonly keepMed: boolean
+  readonly nextHop: 'self' | 'keep' | null
 }
 
 /** No rule of the policy matched. */
@@ -87,9 +98,7 @@ export function exportedSet(
   if (policy === null || !liftable(outcome)) {
     return outcome === verdict.send ? (rib.paths.attributes[path] as number) : 0
   }
-  const set = policy.apply(rib, prefix, path)
-  if (set !== undecided) return set
-  return outcome === verdict.send ? (rib.paths.attributes[path] as number) : 0
+  return policy.apply(rib, prefix, path, outcome === verdict.send)
 }
 
 /** Whether a policy has a say: an Accept lifts our own defaults, never the rules of an RFC. */
@@ -130,12 +139,17 @@ export function judge(profile: ExportProfile, rib: FamilyRib, path: number): num
 /** Writes the next hop for the path into `into`; returns the number of octets. */
 export function exportNextHop(
   profile: ExportProfile,
+  marks: SetMarks | null,
   rib: FamilyRib,
   set: number,
   local: boolean,
   into: Uint8Array,
 ): number {
-  if (!nextHopIsSelf(profile, rib, set, local)) {
+  const self =
+    marks === null || marks.nextHop === null
+      ? nextHopIsSelf(profile, rib, set, local)
+      : marks.nextHop === 'self'
+  if (!self) {
     return rib.nextHops.copy(rib.attributes.nextHop[set] as number, into)
   }
   for (let octet = 0; octet < profile.self.length; octet++) {
@@ -147,6 +161,7 @@ export function exportNextHop(
 /** Writes the path attributes as this profile sends them (without MP_REACH_NLRI). */
 export function exportAttributes(
   profile: ExportProfile,
+  marks: SetMarks | null,
   rib: FamilyRib,
   set: number,
   source: number,
@@ -164,7 +179,7 @@ export function exportAttributes(
     prependAsn: profile.ebgp ? profile.localAsn : 0,
     prependCount: profile.ebgp ? 1 : 0,
     localPref: profile.ebgp ? null : localPref,
-    keepMed: !profile.ebgp || source === localPeer,
+    keepMed: !profile.ebgp || source === localPeer || marks?.keepMed === true,
     originatorId: reflected ? (peers.routerId[source] as number) : null,
     prependClusterId: reflected ? profile.clusterId : null,
     replaceAsn:

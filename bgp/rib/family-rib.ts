@@ -2,6 +2,8 @@
  * The RIB of one address family: Adj-RIB-In and Loc-RIB in one (RFC 4271 §3.2). Paths of all peers
  * hang on their prefix; a prefix that changed is dirty until `settle` decides it anew and tells the
  * update groups and the kernel writer what came of it.
+ *
+ * It is long because paths, dirty marks and what the kernel was told change together.
  */
 import type { FamilyName, RouteChanges } from '../types.ts'
 import type { AttributeStore } from './attribute-store.ts'
@@ -10,6 +12,7 @@ import { Decision, type DecisionTables, eligible } from './decide.ts'
 import type { NextHopSets } from './next-hop-sets.ts'
 import type { NextHops } from './next-hops.ts'
 import { PathTable, pathFlag } from './paths.ts'
+import { PeerCounts } from './peer-counts.ts'
 import { localPeer, type PeerTable } from './peers.ts'
 import { PrefixTable } from './prefix-table.ts'
 import { RouteBatch, routesPerBatchMax } from './route-batch.ts'
@@ -53,10 +56,7 @@ export class FamilyRib {
   /** Best path row of each prefix as last decided; 0: none. */
   best = new Uint32Array(256)
   readonly decision: Decision
-  /** By peer number: paths received, those that may be used, and best paths. */
-  received = new Uint32Array(64)
-  accepted = new Uint32Array(64)
-  bests = new Uint32Array(64)
+  readonly counts = new PeerCounts()
   readonly listeners = new Set<RibListener>()
   readonly #tables: DecisionTables
   readonly #settings: () => RibSettings
@@ -135,7 +135,8 @@ export class FamilyRib {
   }
 
   /**
-   * Stores or replaces a path. `key` holds the prefix with host bits zero.
+   * Stores or replaces a path. `key` holds the prefix with host bits zero; `attributes` is the set
+   * that counts, `received` the one it was made from.
    * @returns whether this peer had no such path before
    */
   announce(
@@ -143,12 +144,13 @@ export class FamilyRib {
     length: number,
     peer: number,
     pathId: number,
+    received: number,
     attributes: number,
     reason: number,
   ): boolean {
     const prefix = this.prefixes.insert(key, 0, length)
     if (prefix >= this.head.length) this.#grow()
-    if (peer >= this.received.length) this.#growPeers(peer)
+    this.counts.makeRoom(peer)
     const { paths } = this
     let row = this.findPath(prefix, peer, pathId)
     const fresh = row === 0
@@ -156,23 +158,40 @@ export class FamilyRib {
       row = paths.add(prefix, peer, pathId)
       paths.next[row] = this.head[prefix] as number
       this.head[prefix] = row
-      ;(this.received[peer] as number)++
-    } else if (paths.attributes[row] === attributes && paths.reason[row] === reason) {
-      // An implicit refresh: nothing changed but that the peer still means it.
-      paths.flags[row] = (paths.flags[row] as number) & ~pathFlag.stale
-      return false
+      ;(this.counts.received[peer] as number)++
     }
+    // The peer still means it, changed or not.
+    paths.flags[row] = 0
+    this.#put(row, fresh, received, attributes, reason)
+    return fresh
+  }
+
+  /** Changes what the import policy makes of a path. */
+  reconsider(row: number, attributes: number, reason: number): void {
+    this.#put(row, false, this.paths.received[row] as number, attributes, reason)
+  }
+
+  #put(row: number, fresh: boolean, received: number, attributes: number, reason: number): void {
+    const { paths } = this
+    const peer = paths.peer[row] as number
+    const oldReceived = paths.received[row] as number
+    const oldAttributes = paths.attributes[row] as number
+    const oldReason = paths.reason[row] as number
+    if (!fresh && oldReceived === received) {
+      if (oldAttributes === attributes && oldReason === reason) return
+    }
+    this.attributes.retain(received)
     this.attributes.retain(attributes)
     if (!fresh) {
-      this.attributes.release(paths.attributes[row] as number)
-      if (paths.reason[row] === 0) (this.accepted[peer] as number)--
+      this.attributes.release(oldReceived)
+      this.attributes.release(oldAttributes)
+      if (oldReason === 0) (this.counts.accepted[peer] as number)--
     }
-    if (reason === 0) (this.accepted[peer] as number)++
+    if (reason === 0) (this.counts.accepted[peer] as number)++
+    paths.received[row] = received
     paths.attributes[row] = attributes
     paths.reason[row] = reason
-    paths.flags[row] = 0
-    this.touch(prefix)
-    return fresh
+    this.touch(paths.prefix[row] as number)
   }
 
   /** Removes a path; returns whether there was one. */
@@ -216,17 +235,6 @@ export class FamilyRib {
     return this.withdrawPeer(peer, (path) => ((flags[path] as number) & pathFlag.stale) !== 0)
   }
 
-  /** Changes whether a path may be used. */
-  setReason(row: number, reason: number): void {
-    const before = this.paths.reason[row] as number
-    if (before === reason) return
-    const peer = this.paths.peer[row] as number
-    if (before === 0) (this.accepted[peer] as number)--
-    if (reason === 0) (this.accepted[peer] as number)++
-    this.paths.reason[row] = reason
-    this.touch(this.paths.prefix[row] as number)
-  }
-
   /** Marks a prefix as changed; `settle` decides it. */
   touch(prefix: number): void {
     if (this.#dirtyMark[prefix] === 1) return
@@ -242,6 +250,16 @@ export class FamilyRib {
   touchAll(): void {
     for (let prefix = 0; prefix < this.prefixes.limit; prefix++) {
       if (this.prefixes.used(prefix)) this.touch(prefix)
+    }
+  }
+
+  /** Marks every prefix that has a path from this peer. */
+  touchPeer(peer: number): void {
+    const { paths } = this
+    for (let row = 1; row < paths.limit; row++) {
+      if (paths.peer[row] === peer && paths.attributes[row] !== 0) {
+        this.touch(paths.prefix[row] as number)
+      }
     }
   }
 
@@ -311,9 +329,9 @@ export class FamilyRib {
     decision.run(this.head[prefix] as number)
     this.best[prefix] = decision.best
     const before = this.#bestPeer[prefix] as number
-    if (before !== 0) (this.bests[before - 1] as number)--
+    if (before !== 0) (this.counts.bests[before - 1] as number)--
     const peer = decision.best === 0 ? 0 : (this.paths.peer[decision.best] as number) + 1
-    if (peer !== 0) (this.bests[peer - 1] as number)++
+    if (peer !== 0) (this.counts.bests[peer - 1] as number)++
     this.#bestPeer[prefix] = peer
     this.#route(prefix)
     for (const listener of this.listeners) listener.touch(prefix)
@@ -367,11 +385,13 @@ export class FamilyRib {
       paths.next[before] = paths.next[row] as number
     }
     const set = paths.attributes[row] as number
+    const received = paths.received[row] as number
     const peer = paths.peer[row] as number
-    ;(this.received[peer] as number)--
-    if (paths.reason[row] === 0) (this.accepted[peer] as number)--
+    ;(this.counts.received[peer] as number)--
+    if (paths.reason[row] === 0) (this.counts.accepted[peer] as number)--
     paths.remove(row)
     this.attributes.release(set)
+    this.attributes.release(received)
     // Until it is decided anew, nobody may read the freed row as the best path.
     if (this.best[prefix] === row) this.best[prefix] = 0
     this.touch(prefix)
@@ -384,12 +404,5 @@ export class FamilyRib {
     this.#nextHopSet = growUint32(this.#nextHopSet, rows)
     this.#dirtyMark = growUint8(this.#dirtyMark, rows)
     this.#bestPeer = growUint16(this.#bestPeer, rows)
-  }
-
-  #growPeers(peer: number): void {
-    const rows = Math.max(this.received.length * 2, peer + 1)
-    this.received = growUint32(this.received, rows)
-    this.accepted = growUint32(this.accepted, rows)
-    this.bests = growUint32(this.bests, rows)
   }
 }

@@ -22,6 +22,8 @@ export class NextHops {
   #metric = new Uint32Array(64)
   /** Text of the address that is resolved → ids (a 32-octet one is resolved by its global part). */
   readonly #byText = new Map<string, number[]>()
+  /** Outgoing interfaces by text. */
+  readonly #interfaces = new Map<string, readonly string[]>()
   /** Tracked, and not answered for yet. */
   readonly #awaited = new Set<string>()
 
@@ -70,6 +72,11 @@ export class NextHops {
     return this.#reachable[id] === 1
   }
 
+  /** Outgoing interfaces; none where they are not known. */
+  interfaces(id: number): readonly string[] {
+    return this.#interfaces.get(this.text(id)[0] ?? '') ?? []
+  }
+
   metric(id: number): number {
     return this.#metric[id] as number
   }
@@ -106,6 +113,7 @@ export class NextHops {
     for (const state of states) {
       const reachable = state.reachable ? 1 : 0
       this.#awaited.delete(state.nextHop)
+      if (state.interfaces !== undefined) this.#interfaces.set(state.nextHop, state.interfaces)
       for (const id of this.#byText.get(state.nextHop) ?? []) {
         if (this.#reachable[id] === reachable && this.#metric[id] === state.metric) continue
         this.#reachable[id] = reachable
@@ -139,6 +147,7 @@ export class NextHops {
     if (sharing.length === 0) {
       this.#byText.delete(text)
       this.#awaited.delete(text)
+      this.#interfaces.delete(text)
       this.#tracker.untrack(text)
     } else {
       this.#byText.set(text, sharing)

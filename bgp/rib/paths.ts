@@ -17,6 +17,7 @@ export const ineligible = {
   martian: 5,
   ownNextHop: 6,
   noNextHop: 7,
+  filtered: 8,
 } as const
 
 export const ineligibleText: readonly string[] = [
@@ -28,6 +29,7 @@ export const ineligibleText: readonly string[] = [
   'martian prefix',
   'the next hop is this router itself',
   'no usable next hop in the UPDATE',
+  'rejected by a filter',
 ]
 
 /** Bits of `flags`. */
@@ -37,7 +39,10 @@ export class PathTable {
   prefix = new Uint32Array(initialRows)
   peer = new Uint16Array(initialRows)
   pathId = new Uint32Array(initialRows)
+  /** The set that counts, as the import policy left it. */
   attributes = new Uint32Array(initialRows)
+  /** The set as received: what a changed policy starts from. */
+  received = new Uint32Array(initialRows)
   reason = new Uint8Array(initialRows)
   flags = new Uint8Array(initialRows)
   next = new Uint32Array(initialRows)
@@ -72,6 +77,7 @@ export class PathTable {
     this.peer = growUint16(this.peer, rows)
     this.pathId = growUint32(this.pathId, rows)
     this.attributes = growUint32(this.attributes, rows)
+    this.received = growUint32(this.received, rows)
     this.reason = growUint8(this.reason, rows)
     this.flags = growUint8(this.flags, rows)
     this.next = growUint32(this.next, rows)

@@ -7,11 +7,14 @@
  * catches up alone: it keeps a set of prefixes it has yet to hear of (where the newest state wins,
  * so it never grows beyond one bit a prefix) and is fed from the table as its socket drains. Live
  * changes of the others go first; nobody waits for a slow one.
+ *
+ * It is long because a member moves between the log and its catch-up, and both must be seen.
  */
 import type { FamilyName } from '../types.ts'
 import { encodeEndOfRib } from '../wire/encode.ts'
 import { encodeRefresh } from '../wire/message.ts'
 import { type AdjOut, MultiOut, noPathId, type OutListener, SingleOut, Wanted } from './adj-out.ts'
+import { BlockLog } from './block-log.ts'
 import { type Block, BlockEncoder, partsFor } from './blocks.ts'
 import { CatchUp } from './catch-up.ts'
 import { RowList } from './columns.ts'
@@ -44,6 +47,13 @@ interface Member {
   refreshing: boolean
 }
 
+/** A member between two groups. */
+interface Moving {
+  readonly sink: MemberSink
+  readonly catchUp: CatchUp
+  readonly endOfRibDue: boolean
+}
+
 /** A member that is told to forget what it was told of a path that is now its own. */
 interface Moved {
   readonly prefix: number
@@ -66,9 +76,7 @@ export class UpdateGroup implements RibListener, OutListener {
   readonly #members = new Map<number, Member>()
   #touchedMark = new Uint8Array(256)
   readonly #touched = new RowList()
-  #log: Block[] = []
-  #logStart = 0
-  #logBytes = 0
+  readonly #log = new BlockLog()
   #catchingUp = 0
   readonly #onEndOfRib: (member: number, family: FamilyName) => void
 
@@ -85,8 +93,8 @@ export class UpdateGroup implements RibListener, OutListener {
       profile.addPath === null ? new SingleOut(rib.attributes) : new MultiOut(rib.attributes)
     this.family = profile.family
     this.#rib = rib
-    this.#encoder = new BlockEncoder(profile, rib)
-    this.#catchUpEncoder = new BlockEncoder(profile, rib)
+    this.#encoder = new BlockEncoder(profile, policy, rib)
+    this.#catchUpEncoder = new BlockEncoder(profile, policy, rib)
     this.#onEndOfRib = onEndOfRib
     this.#growTo(rib.prefixes.capacity)
     for (let prefix = 0; prefix < rib.prefixes.limit; prefix++) {
@@ -107,7 +115,7 @@ export class UpdateGroup implements RibListener, OutListener {
     const member: Member = {
       number,
       sink,
-      cursor: this.#logStart + this.#log.length,
+      cursor: this.#log.end,
       catchUp: null,
       endOfRibDue: true,
       refreshing: false,
@@ -116,14 +124,40 @@ export class UpdateGroup implements RibListener, OutListener {
     this.#startCatchUp(member)
   }
 
+  /** A member leaves for another group: what it was told goes with it; null: it isn't here. */
+  part(number: number): Moving | null {
+    const member = this.#members.get(number)
+    if (member === undefined) return null
+    if (member.catchUp === null) this.#detach(member)
+    const catchUp = member.catchUp as CatchUp
+    const { out } = this
+    for (let prefix = catchUp.told.next(0); prefix !== -1; prefix = catchUp.told.next(prefix + 1)) {
+      for (let entry = out.first(prefix); entry !== 0; entry = out.next(entry)) {
+        catchUp.noteGone(prefix, out.pathIdOf(entry))
+      }
+    }
+    this.leave(number)
+    return { sink: member.sink, catchUp, endOfRibDue: member.endOfRibDue }
+  }
+
+  /** A member of another group: it hears of all that differs from what it was told there. */
+  adopt(number: number, { sink, catchUp, endOfRibDue }: Moving): void {
+    this.join(number, sink)
+    const member = this.#members.get(number) as Member
+    member.endOfRibDue = endOfRibDue
+    this.#eachAnnounced(number, (prefix) => catchUp.note(prefix))
+    catchUp.noteTold()
+    member.catchUp = catchUp
+  }
+
   /** The session is gone; what it was told no longer matters. */
   leave(number: number): void {
     const member = this.#members.get(number)
     if (member === undefined) return
     this.#members.delete(number)
     if (member.catchUp !== null) this.#catchingUp--
-    else this.#skipLog(member)
-    this.#trim()
+    else this.#log.skip(member.cursor)
+    this.#log.trim()
   }
 
   /**
@@ -150,7 +184,7 @@ export class UpdateGroup implements RibListener, OutListener {
   }
 
   holdsPrefixes(): boolean {
-    return this.#touched.length > 0 || this.#log.length > 0 || this.#catchingUp > 0
+    return this.#touched.length > 0 || !this.#log.empty || this.#catchingUp > 0
   }
 
   /** How many paths this member has been or is being told. */
@@ -162,14 +196,14 @@ export class UpdateGroup implements RibListener, OutListener {
   dissolve(): void {
     this.out.clear()
     this.#touched.clear()
-    this.#log = []
+    this.#log.clear()
   }
 
   /** Encodes pending changes and feeds the members. Returns whether more is to be done now. */
   flush(): boolean {
     if (this.#touched.length > 0) this.#encodeTouched()
     for (const member of this.#members.values()) this.pump(member.number)
-    this.#trim()
+    this.#log.trim()
     return this.#touched.length > 0
   }
 
@@ -301,30 +335,17 @@ export class UpdateGroup implements RibListener, OutListener {
   }
 
   #append(blocks: readonly Block[]): void {
-    const followers = this.#members.size - this.#catchingUp
-    for (const block of blocks) {
-      this.#logBytes += block.bytes.length
-      block.end = this.#logBytes
-      block.waiting = followers
-      if (followers > 0) this.#log.push(block)
-      else this.#logStart++
-    }
-    if (followers === 0) {
-      // Nobody follows: cursors of later joiners start at the new end.
-      this.#log = []
-    }
+    this.#log.append(blocks, this.#members.size - this.#catchingUp)
   }
 
   #followLog(member: Member): void {
-    const head = this.#logStart + this.#log.length
-    while (member.cursor < head && member.sink.queuedBytes < memberQueueBytesMax) {
+    const log = this.#log
+    while (member.cursor < log.end && member.sink.queuedBytes < memberQueueBytesMax) {
       const parts: Uint8Array[] = []
       let updates = 0
       let bytes = 0
-      while (member.cursor < head && bytes < memberQueueBytesMax) {
-        const block = this.#log[member.cursor - this.#logStart] as Block
-        member.cursor++
-        block.waiting--
+      while (member.cursor < log.end && bytes < memberQueueBytesMax) {
+        const block = log.take(member.cursor++)
         if (block.only !== -1 && block.only !== member.number) continue
         partsFor(block, member.number, parts)
         updates += block.updates
@@ -332,18 +353,15 @@ export class UpdateGroup implements RibListener, OutListener {
       }
       if (parts.length > 0) member.sink.send(parts, updates)
     }
-    if (member.cursor < head) {
-      const next = this.#log[member.cursor - this.#logStart] as Block
-      if (this.#logBytes - next.end + next.bytes.length > memberLagBytesMax) this.#detach(member)
-    }
+    if (log.bytesFrom(member.cursor) > memberLagBytesMax) this.#detach(member)
   }
 
   /** Splits a follower off: what it has not been sent becomes its own catch-up. */
   #detach(member: Member): void {
     const catchUp = new CatchUp()
     this.#eachAnnounced(-1, (prefix) => catchUp.told.add(prefix))
-    for (let at = member.cursor - this.#logStart; at < this.#log.length; at++) {
-      const { prefixes, pathIds } = this.#log[at] as Block
+    for (let at = member.cursor; at < this.#log.end; at++) {
+      const { prefixes, pathIds } = this.#log.at(at)
       for (let index = 0; index < prefixes.length; index++) {
         const prefix = prefixes[index] as number
         catchUp.note(prefix)
@@ -351,7 +369,7 @@ export class UpdateGroup implements RibListener, OutListener {
         catchUp.noteGone(prefix, pathIds[index] as number)
       }
     }
-    this.#skipLog(member)
+    member.cursor = this.#log.skip(member.cursor)
     member.catchUp = catchUp
     this.#catchingUp++
   }
@@ -379,7 +397,7 @@ export class UpdateGroup implements RibListener, OutListener {
     if (catchUp.pending) return
     member.catchUp = null
     this.#catchingUp--
-    member.cursor = this.#logStart + this.#log.length
+    member.cursor = this.#log.end
   }
 
   #eachAnnounced(except: number, visit: (prefix: number) => void): void {
@@ -392,22 +410,6 @@ export class UpdateGroup implements RibListener, OutListener {
         break
       }
     }
-  }
-
-  #skipLog(member: Member): void {
-    for (let at = member.cursor - this.#logStart; at < this.#log.length; at++) {
-      ;(this.#log[at] as Block).waiting--
-    }
-    member.cursor = this.#logStart + this.#log.length
-  }
-
-  /** Forgets blocks that every follower has taken. */
-  #trim(): void {
-    let taken = 0
-    while (taken < this.#log.length && (this.#log[taken] as Block).waiting === 0) taken++
-    if (taken === 0) return
-    this.#log.splice(0, taken)
-    this.#logStart += taken
   }
 
   #growTo(rows: number): void {

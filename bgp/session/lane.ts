@@ -7,14 +7,7 @@
  * RFC 4271 §8.2, RFC 9687 (send hold timer).
  */
 
-import type {
-  Clock,
-  Connection,
-  ConnectionError,
-  FamilyName,
-  PeerConfig,
-  SessionState,
-} from '../types.ts'
+import type { Connection, ConnectionError, SessionState } from '../types.ts'
 import type { Negotiated } from '../wire/context.ts'
 import {
   decodeRefresh,
@@ -27,20 +20,12 @@ import type { NotificationError } from '../wire/notification.ts'
 import { decodeOpen, encodeOpen, type Open } from '../wire/open.ts'
 import { Channel, type ChannelEvents } from './channel.ts'
 import type { Contender } from './collision.ts'
-import {
-  type Action,
-  type Event,
-  type Failure,
-  type Session,
-  type StepContext,
-  step,
-  type TimerName,
-} from './fsm.ts'
+import { type Action, type Event, type Session, step, type TimerName } from './fsm.ts'
+import type { LaneOwner } from './lane-owner.ts'
 import { keepaliveSeconds, negotiate } from './negotiate.ts'
 import { eventOf, faultOf } from './reading.ts'
 import { connectionReason } from './reason.ts'
-import type { SessionRecord } from './record.ts'
-import { encodeFarewell, type SessionEnd } from './restart.ts'
+import { encodeFarewell } from './restart.ts'
 import { Timers } from './timers.ts'
 
 /** RFC 9687: eight minutes, or twice the hold time if that is longer. */
@@ -59,32 +44,6 @@ export type Direction = 'outgoing' | 'incoming'
 
 type Performers = {
   readonly [D in Action['do']]: (action: Extract<Action, { do: D }>) => void
-}
-
-export interface LaneOwner extends StepContext {
-  readonly clock: Clock
-  readonly random: () => number
-  readonly config: PeerConfig
-  readonly record: SessionRecord
-  dial(channel: Channel): Connection
-  localOpen(): Open
-  /** A valid OPEN was received: answer with `confirm`, `wait` or `stop`. */
-  opened(lane: Lane, negotiated: Negotiated): void
-  up(negotiated: Negotiated): void
-  down(reason: string, end: SessionEnd): void
-  failed(lane: Lane, failure: Failure): void
-  update(bytes: Uint8Array, view: DataView, start: number, end: number): void
-  refresh(family: FamilyName, subtype: RefreshSubtype): void
-  drained(): void
-  /** The channel is ended, its farewell under way; `gone` follows. */
-  retired(channel: Channel): void
-  gone(channel: Channel): void
-  /**
-   * Around every transition. At the outermost `leave` the loose ends between the lanes are tied, if
-   * a lane has `changed`; an UPDATE changes none.
-   */
-  enter(): void
-  leave(changed: boolean): void
 }
 
 const ranks: { readonly [S in SessionState]: number } = {
@@ -106,9 +65,9 @@ export class Lane implements ChannelEvents {
   #received: Open | null = null
   /** Agreed upon, while the verdict on a collision is awaited. */
   #waiting: Negotiated | null = null
-  /** The hold timer has had its one extension since the last message. */
   /** The peer keeps our routes over a NOTIFICATION, unless it is a Hard Reset (RFC 8538). */
   #hardResets = false
+  /** The hold timer has had its one extension since the last message. */
   #holdExtended = false
   /** Octets that had left when the send hold timer was started. */
   #leftBytes = 0

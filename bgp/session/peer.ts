@@ -19,6 +19,7 @@ import { encodeRefresh, type RefreshSubtype } from '../wire/message.ts'
 import type { Fault } from '../wire/notification.ts'
 import { Driver, type DriverPorts } from './driver.ts'
 import { keepaliveSeconds } from './negotiate.ts'
+import { awaitingOpen } from './reason.ts'
 import { type Happening, SessionRecord } from './record.ts'
 import type { SessionEnd } from './restart.ts'
 import { blockedReason, compareSettings, type SettingsChange } from './settings.ts'
@@ -188,7 +189,7 @@ export class PeerSession {
       type: config.asn === config.localAsn ? 'ibgp' : 'ebgp',
       routeReflectorClient: config.routeReflectorClient,
       state,
-      reason: state === 'Established' ? null : (record.reason ?? this.#intention()),
+      reason: this.#reason(state),
       since: record.since,
       remoteRouterId: lane.received === null ? null : formatIpv4(lane.received.routerId),
       holdSeconds: hold,
@@ -203,6 +204,14 @@ export class PeerSession {
       lastError: record.lastError,
       queuedBytes: this.queuedBytes,
     }
+  }
+
+  #reason(state: SessionState): string | null {
+    if (state === 'Established') return null
+    const { cause, reason } = this.#record
+    if (state !== 'OpenSent') return reason ?? this.#intention()
+    const waiting = awaitingOpen(this.config)
+    return cause === null ? waiting : `${cause}; since then: ${waiting}`
   }
 
   /** What it is about to do, where nothing has gone wrong yet. */

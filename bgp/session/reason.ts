@@ -5,6 +5,7 @@
 
 import type { ConnectionError, PeerConfig } from '../types.ts'
 import type { decodeNotification } from '../wire/notification.ts'
+import { ttlOptions } from './settings.ts'
 
 type Notification = ReturnType<typeof decodeNotification>
 
@@ -24,18 +25,33 @@ const dialReasons: { readonly [code: string]: (peer: PeerConfig) => string } = {
       ? `no local address can reach ${peer.address}`
       : `source address ${peer.localAddress} is not on this host`,
   EACCES: (peer) => `connecting to ${peer.address} was forbidden: look at the local firewall`,
+  // What netfilter drops on its way out, connect(2) reports as EPERM.
   EPERM: (peer) =>
-    `connecting to ${peer.address} was forbidden: a local firewall rule, or a missing privilege ` +
-    `(MD5 keys need CAP_NET_ADMIN)`,
+    `connecting to ${peer.address} was forbidden on this host: look for a firewall rule on output ` +
+    `(nft list ruleset), or a policy on this process`,
   EINVAL: (peer) =>
     `${peer.address} cannot be dialled: is its interface there, and its source right?`,
 }
 
 /** No SYN-ACK came, which looks the same whatever the cause. */
 export function noAnswer(peer: PeerConfig): string {
-  const key =
-    peer.password === null ? 'it wants an MD5 key and we have none' : 'the MD5 key differs'
-  return `no answer from ${peer.address} port ${peer.port} (unreachable, filtered, or ${key})`
+  const causes = ['unreachable', 'filtered']
+  if (peer.ttlSecurity !== null)
+    causes.push(`more than ${hops(peer.ttlSecurity)} away (ttlSecurity)`)
+  causes.push(
+    peer.password === null ? 'it wants an MD5 key and we have none' : 'the MD5 key differs',
+  )
+  return `no answer from ${peer.address} port ${peer.port} (${listed(causes)})`
+}
+
+/** TCP is there, the peer's OPEN is not. */
+export function awaitingOpen(peer: PeerConfig): string {
+  const waiting = `connected, waiting for the OPEN of ${peer.address}`
+  if (peer.ttlSecurity === null) return waiting
+  return (
+    `${waiting}: with ttlSecurity only packets with a TTL of at least ${ttlOptions(peer).minTtl} are read, ` +
+    `so it must send with TTL 255 and be at most ${hops(peer.ttlSecurity)} away`
+  )
 }
 
 export function connectionReason(
@@ -78,6 +94,15 @@ export function notificationReason(peer: PeerConfig, notification: Notification)
   if (remedy !== undefined) words.push(remedy(peer))
   if (text !== null && text !== '') words.push(`it says "${text}"`)
   return words.join(': ')
+}
+
+/** `a, b, or c` */
+function listed(causes: readonly string[]): string {
+  return `${causes.slice(0, -1).join(', ')}, or ${causes.at(-1)}`
+}
+
+function hops(count: number): string {
+  return count === 1 ? '1 hop' : `${count} hops`
 }
 
 function source(peer: PeerConfig): string {

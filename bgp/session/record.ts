@@ -51,6 +51,11 @@ export class SessionRecord {
     this.#tell = tell
   }
 
+  /** The error that no session has come about since, or null. */
+  get cause(): string | null {
+    return this.#cause
+  }
+
   countReceived(type: number): void {
     const kind = kinds[type]
     if (kind !== undefined) this.received[kind] += 1

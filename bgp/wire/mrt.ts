@@ -7,6 +7,7 @@
  */
 import { formatAddress, formatIpv4, formatPrefix } from '../prefix.ts'
 import type { FamilyName } from '../types.ts'
+import { attributeRows } from './attribute.ts'
 import { attributeCode, attributeEnd, attributeFlag, valueStart } from './attribute-bytes.ts'
 import { Reader, shortRead, Writer } from './bytes.ts'
 import type { Negotiated } from './context.ts'
@@ -152,6 +153,7 @@ export class MrtReader {
     const since = formatTime(reader.u32())
     const id = addPath ? { pathId: reader.u32() } : {}
     const attributes = reader.take(reader.u16())
+    completeFlags(attributes)
     const head = { peer, since, ...id }
     const place = findRaw(attributes, attributeCode.mpReach)
     if (place < 0 && family !== 'ipv4-unicast') {
@@ -165,8 +167,9 @@ export class MrtReader {
     const update = this.#decoder.describe(this.#update.written(), tableContext(ebgp))
     if (!('type' in update)) return { ...head, ...update }
     if (update.type !== 'UPDATE') throw new MrtError('a route did not become an UPDATE')
-    const nextHops = update.announced[0]?.nextHops ?? []
-    return { ...head, nextHops, attributes: update.attributes, faults: update.faults }
+    const { announced, attributes: view, faults } = update
+    const told = view.nextHop === undefined ? [] : [view.nextHop]
+    return { ...head, nextHops: announced[0]?.nextHops ?? told, attributes: view, faults }
   }
 
   /**
@@ -236,6 +239,14 @@ function nextHopOf(attributes: Uint8Array, at: number): Uint8Array {
   const value = attributes.subarray(start, attributeEnd(attributes, at))
   const lengthAt = value[0] === 0 ? 3 : 0
   return value.subarray(lengthAt + 1, lengthAt + 1 + (value[lengthAt] ?? 0))
+}
+
+/** BIRD dumps attributes that no peer sent, as its own LOCAL_PREF, with flags of zero. */
+function completeFlags(attributes: Uint8Array): void {
+  for (let at = 0; at + 3 <= attributes.length; at = attributeEnd(attributes, at)) {
+    const row = attributeRows[attributes[at + 1]!]
+    if (attributes[at] === 0 && row) attributes[at] = row.flags
+  }
 }
 
 /** Where the first whole attribute with this code is in octets that nobody has checked, or -1. */

@@ -8,6 +8,7 @@ import { findNearest } from '../config/nearest.ts'
 import { compareText } from '../config/problem.ts'
 import type { ResourceSet } from '../config/resources.ts'
 import { deriveAnnouncements, deriveBlackholes, deriveRefused } from './announce.ts'
+import { readFilters } from './filters.ts'
 import { addressOf, type NodeFacts, routerIdOf, surveyNodes } from './node.ts'
 import { derivePeerings, type Vantage } from './peering.ts'
 import { fail, inform, warn } from './problem.ts'
@@ -48,7 +49,8 @@ export function computePlan(
     return { intent: idleIntent(settings, [absent, ...surroundings]), sessions: [] }
   }
   const ownAsn = own.asn ?? settings.spec.asNumber
-  const vantage: Vantage = { own, ownAsn, survey, settings, resources, before }
+  const filters = readFilters(resources.bgpFilters)
+  const vantage: Vantage = { own, ownAsn, survey, settings, resources, filters, before }
   const { peerings, problems: peeringProblems } = derivePeerings(vantage)
   const made = makeSessions(vantage, peerings)
   const problems = [

@@ -3,6 +3,7 @@
  * in Calico's order: global peers, then those scoped to the node, then the reverse of what other
  * nodes were told, then the mesh. The first peering with an address and port wins.
  */
+import type { FilterConfig } from '../../bgp/policy/types.ts'
 import {
   type IpVersion,
   knownPrefix,
@@ -43,6 +44,7 @@ export interface Vantage {
   readonly survey: NodeSurvey
   readonly settings: Settings
   readonly resources: ResourceSet
+  readonly filters: ReadonlyMap<string, FilterConfig>
   /** What is in force now: a key whose Secret vanished is taken from there. */
   readonly before: Intent | null
 }

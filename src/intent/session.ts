@@ -3,13 +3,15 @@
  * keep it down when something it asks for can't be had. A peer that names a feature which isn't
  * enforced yet stays down: routes that a filter was meant to stop do harm.
  */
+import type { FilterConfig, FilterRule } from '../../bgp/policy/types.ts'
 import type { FamilyName, PeerConfig } from '../../bgp/types.ts'
-import { good, type Read } from '../config/address.ts'
+import { bad, good, type Read } from '../config/address.ts'
 import { plain } from '../config/kinds.ts'
 import { compareText } from '../config/problem.ts'
 import type { BgpPeerResource } from '../config/resources.ts'
 import { BgpPeerSpec } from '../config/schema/bgp-peer.ts'
 import { fillDefaults } from '../config/validate.ts'
+import { chooseFilters } from './filters.ts'
 import { addressOf, routerIdOf } from './node.ts'
 import type { Peering, Vantage } from './peering.ts'
 import { fail, joinWords, warn } from './problem.ts'
@@ -41,6 +43,31 @@ export const notEnforced: readonly (readonly [keyof BgpPeerSpec, string])[] = [
 
 /** Seconds for End-of-RIB after a peer is back (RFC 4724 §4.2 asks for a bound, not for a value). */
 const staleSecondsDefault = 360
+
+const rejectAll: readonly FilterRule[] = [
+  {
+    action: 'Reject',
+    cidr: null,
+    matchOperator: null,
+    prefixLength: null,
+    source: null,
+    interface: null,
+    peerType: null,
+    community: null,
+    asPathPrefix: null,
+    priority: null,
+    operations: [],
+  },
+]
+
+/** RFC 8212: without a policy, nothing goes in or out over eBGP. */
+const denyAll: FilterConfig = {
+  name: 'ebgpRequiresPolicy',
+  importV4: rejectAll,
+  exportV4: rejectAll,
+  importV6: rejectAll,
+  exportV6: rejectAll,
+}
 
 const addPathSends = { None: 'None', Best: 'None', Multipath: 'Multipath', All: 'All' } as const
 
@@ -116,9 +143,11 @@ function configurePeer(
   const restart = source === null ? settings.nodeMeshMaxRestartTime : spec.maxRestartTime
   const ownFamily: FamilyName = family === 4 ? 'ipv4-unicast' : 'ipv6-unicast'
   const keepsNextHop = spec.keepOriginalNextHop && asn !== localAsn
+  const policy = chooseFiltersOf(vantage, peering, name, spec, report)
   const reasons = [
     ...(password === null || password.ok ? [] : [password.error]),
-    ...findUnenforced(vantage, peering, spec, report),
+    ...findUnenforced(peering, spec, report),
+    ...(policy.ok ? [] : [policy.error]),
   ]
   return {
     name,
@@ -155,7 +184,7 @@ function configurePeer(
     addPathSend:
       addPathSends[spec.addPaths?.send ?? (peering.remote === null ? 'None' : 'Multipath')],
     maxPrefixes: maxPrefixesOf(spec),
-    filters: [],
+    filters: policy.ok ? policy.value : [],
     shutdown: spec.shutdown,
     heldDown: reasons.length === 0 ? null : reasons.join('; '),
   }
@@ -217,13 +246,42 @@ function readPassword(
   return read
 }
 
-/** Reasons to keep a session down because of what isn't enforced. */
-function findUnenforced(
+/**
+ * The filters the peer names. One that doesn't exist keeps a new session down; a running one goes on
+ * with the filters it has.
+ */
+function chooseFiltersOf(
   vantage: Vantage,
-  { source, asn, localAsn }: Peering,
+  { source, address, range, asn, localAsn }: Peering,
+  name: string,
   spec: BgpPeerSpec,
   report: Report,
-): string[] {
+): Read<readonly FilterConfig[]> {
+  const subject = source === null ? 'mesh' : `BGPPeer/${source.name}`
+  if (spec.filters.length === 0) {
+    if (!vantage.settings.spec.ebgpRequiresPolicy || asn === localAsn) return good([])
+    const message = 'ebgpRequiresPolicy is set and the peer names no filters: nothing is exchanged'
+    report(warn('PolicyRequired', subject, message, 'name filters, or unset ebgpRequiresPolicy'))
+    return good([denyAll])
+  }
+  const chosen = chooseFilters(vantage.filters, spec.filters, subject)
+  if (chosen.unknown.length === 0) {
+    for (const problem of chosen.problems) report(problem)
+    return good(chosen.filters)
+  }
+  const words = `filters: ${joinWords(chosen.unknown)} does not exist`
+  const last = vantage.before?.peers.find((peer) => peer.name === name)
+  if (last?.heldDown === null && last.address === address && last.range === range) {
+    const message = `${words}: the last filters stay in force`
+    report(warn('LastFiltersKept', subject, message, 'create it, or correct the name'))
+    return good(last.filters)
+  }
+  for (const problem of chosen.problems) report(problem)
+  return bad(`${words}: the session stays down`)
+}
+
+/** Reasons to keep a session down because of what isn't enforced. */
+function findUnenforced({ source }: Peering, spec: BgpPeerSpec, report: Report): string[] {
   const reasons: string[] = []
   const fields = notEnforced.filter(([field]) => spec[field] !== undefined)
   const subject = source === null ? 'mesh' : `BGPPeer/${source.name}`
@@ -232,22 +290,6 @@ function findUnenforced(
     const reason = `${words} ${fields.length > 1 ? 'are' : 'is'} not enforced yet`
     const remedy = `remove ${joinWords(fields.map(([field]) => field))} to bring the session up`
     report(warn('NotEnforced', subject, `${reason}: the session stays down`, remedy))
-    reasons.push(reason)
-  }
-  if (spec.filters.length > 0) {
-    const known = new Set(vantage.resources.bgpFilters.map((filter) => filter.name))
-    for (const filter of spec.filters.filter((name) => !known.has(name))) {
-      const message = `filters: BGPFilter ${filter} does not exist`
-      report(fail('MissingFilter', subject, message, 'create it, or correct the name'))
-    }
-    const reason = `filters are not enforced yet (${spec.filters.join(', ')})`
-    const remedy = 'remove filters to bring the session up unfiltered'
-    report(warn('NotEnforced', subject, `${reason}: the session stays down`, remedy))
-    reasons.push(reason)
-  } else if (vantage.settings.spec.ebgpRequiresPolicy && asn !== localAsn) {
-    const reason = 'ebgpRequiresPolicy is set and the peer has no filters (RFC 8212)'
-    const remedy = 'name filters, or unset ebgpRequiresPolicy'
-    report(warn('PolicyRequired', subject, `${reason}: the session stays down`, remedy))
     reasons.push(reason)
   }
   return reasons

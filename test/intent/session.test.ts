@@ -51,13 +51,13 @@ t.test('what is not enforced holds a peer down, in words', async (t) => {
   const table: readonly [string, string, readonly string[]][] = [
     [
       'filters: [f]',
-      'filters are not enforced yet (f)',
-      ['error MissingFilter BGPPeer/tor', 'warning NotEnforced BGPPeer/tor'],
+      'filters: f does not exist: the session stays down',
+      ['error UnknownFilter BGPPeer/tor'],
     ],
     ['bfd: {}', 'BFD is not enforced yet', ['warning NotEnforced BGPPeer/tor']],
     [
-      'role: Peer, maxPrefixes: {limit: 5}',
-      'maxPrefixes and role are not enforced yet',
+      'role: Peer, reachableBy: 10.0.0.9',
+      'reachableBy and role are not enforced yet',
       ['warning NotEnforced BGPPeer/tor'],
     ],
   ]
@@ -71,22 +71,32 @@ t.test('what is not enforced holds a peer down, in words', async (t) => {
   t.same(reasons(unnumbered), ['warning NotEnforced BGPPeer/tor'])
 })
 
-t.test('a filter that exists holds the peer down all the same', async (t) => {
-  const filter = '---\napiVersion: routelet.io/v1\nkind: BGPFilter\nmetadata: {name: f}\nspec: {}\n'
-  const intent = intentOf(
-    node + filter + peer('tor', '{peerIP: 10.0.0.2, asNumber: 65001, filters: [f]}'),
-  )
-  t.same(reasons(intent), ['warning NotEnforced BGPPeer/tor'])
+t.test('filters arrive at the peer, and the last ones stay when theirs vanishes', async (t) => {
+  const filter =
+    '---\napiVersion: routelet.io/v1\nkind: BGPFilter\nmetadata: {name: f}\n' +
+    'spec: {importV4: [{action: Reject}]}\n'
+  const tor = peer('tor', '{peerIP: 10.0.0.2, asNumber: 65001, filters: [f]}')
+  const before = intentOf(node + filter + tor)
+  t.match(before.peers, [
+    { heldDown: null, filters: [{ name: 'f', importV4: [{ action: 'Reject' }] }] },
+  ])
+  t.same(reasons(before), [])
+  const kept = intentOf(node + tor, 'n1', before)
+  t.same(kept.peers, before.peers)
+  t.same(reasons(kept), ['warning LastFiltersKept BGPPeer/tor'])
 })
 
-t.test('ebgpRequiresPolicy holds eBGP peers without filters down', async (t) => {
+t.test('ebgpRequiresPolicy denies everything to eBGP peers without filters', async (t) => {
   const text =
     node +
     configuration('{ebgpRequiresPolicy: true}') +
     peer('a', '{peerIP: 10.0.0.2, asNumber: 65001}') +
     peer('b', '{peerIP: 10.0.0.3, asNumber: 64512}')
   const intent = intentOf(text)
-  t.match(intent.peers, [{ heldDown: /ebgpRequiresPolicy/ }, { heldDown: null }])
+  t.match(intent.peers, [
+    { heldDown: null, filters: [{ name: 'ebgpRequiresPolicy', exportV6: [{ action: 'Reject' }] }] },
+    { heldDown: null, filters: [] },
+  ])
   t.same(reasons(intent), ['warning PolicyRequired BGPPeer/a'])
 })
 

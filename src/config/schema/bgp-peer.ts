@@ -81,7 +81,7 @@ const calicoFields = {
   filters: Type.Array(Type.String({ minLength: 1, maxLength: 253 }), {
     default: [],
     maxItems: 100,
-    description: 'BGPFilters, in this order. Not enforced yet.',
+    description: 'BGPFilters, in this order; the first rule that matches decides.',
   }),
   localWorkloadSelector: Type.Optional(
     selector({ description: 'Peer with matching workloads of the node. Not enforced yet.' }),
@@ -138,7 +138,10 @@ const ownFields = {
         mode: Type.Enum(['Enabled', 'Helper', 'Disabled'], { default: 'Enabled' }),
         staleTime: Type.Optional(seconds('duration', {})),
       },
-      { description: 'Graceful restart (RFC 4724). Not enforced yet.' },
+      {
+        description:
+          "Graceful restart (RFC 4724): both roles, only the helper's, or none; how long stale routes stay.",
+      },
     ),
   ),
   addPaths: Type.Optional(
@@ -147,7 +150,10 @@ const ownFields = {
         receive: Type.Boolean({ default: true }),
         send: Type.Enum(['None', 'Best', 'Multipath', 'All'], { default: 'Multipath' }),
       },
-      { description: 'Several paths a prefix (RFC 7911). Not enforced yet.' },
+      {
+        description:
+          'Several paths a prefix (RFC 7911). Default: received from all, sent to nodes.',
+      },
     ),
   ),
   maxPrefixes: Type.Optional(
@@ -159,7 +165,7 @@ const ownFields = {
       },
       {
         description:
-          'Ceiling on received prefixes, and the warning level in percent. Not enforced yet.',
+          'Ceiling on received prefixes of each family; warning level in percent; when to try again.',
       },
     ),
   ),
