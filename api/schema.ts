@@ -310,6 +310,7 @@ export const pathSchema = shape<PathView>()(
     stale: Type.Boolean(),
     eligible: Type.Boolean(),
     reason: textOrNull('Why it is not eligible, or the decision rule by which it lost'),
+    filterSteps: Type.Array(text(), { description: 'What each filter rule said on import' }),
     attributes: attributesSchema,
   }),
 )
@@ -320,6 +321,7 @@ const advertisementSchema = shape<AdvertisementView>()(
     peer: text(),
     advertised: Type.Boolean(),
     reason: text('In words: why, or why not'),
+    filterSteps: Type.Array(text(), { description: 'What each filter rule said on export' }),
     attributes: nullable(attributesSchema),
   }),
 )

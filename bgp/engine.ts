@@ -183,6 +183,12 @@ export class Engine {
     return peer
   }
 
+  /** The Established peer of this number, if there is one. */
+  memberOf(number: number): EnginePeer | null {
+    for (const peer of this.#members) if (peer.number === number) return peer
+    return null
+  }
+
   /** Graceful shutdown (RFC 8326): everything is told as the last choice, or as usual again. */
   set draining(draining: boolean) {
     this.#draining = draining

@@ -1,25 +1,34 @@
 /** Questions to a speaker's tables: pages of paths and the explanation of one prefix. Cold code. */
 import { type Engine, type EnginePeer, familyNames } from './engine.ts'
 import type { PeerEntry } from './peer-entry.ts'
+import type { TraceStep } from './policy/types.ts'
 import { covers, familyOf, type Prefix, parsePrefix } from './prefix.ts'
 import type { FamilyRib } from './rib/family-rib.ts'
 import { ineligible } from './rib/paths.ts'
 import type { UpdateGroup } from './rib/update-group.ts'
 import type {
+  AdvertisementView,
   PathView,
   PeerFamilyView,
   PeerView,
   PrefixExplanation,
   SpeakerCounts,
 } from './types.ts'
-import { advertisementOf, lowestPrefixes, pathsOf, prefixText, sentAttributes } from './views.ts'
+import {
+  advertisementOf,
+  lowestPrefixes,
+  pathsOf,
+  prefixText,
+  type Reasons,
+  sentAttributes,
+} from './views.ts'
 
 interface Page {
   readonly items: readonly PathView[]
   readonly continue: string | null
 }
 
-export class SpeakerViews {
+export class SpeakerViews implements Reasons {
   readonly #engine: Engine
   readonly #peers: ReadonlyMap<string, PeerEntry>
 
@@ -87,21 +96,25 @@ export class SpeakerViews {
       paths,
       best: paths.find((path) => path.best) ?? null,
       decidedBy: runnerUp?.reason?.replace(/^lost by: /, '') ?? null,
-      advertisements: [...this.#peers.values()].map(({ config, member }) => {
-        const { name } = config
-        const group = member?.groups.get(parsed.family)
-        const reason =
-          member === null ? 'the session is not Established' : `${parsed.family} is not negotiated`
-        if (member === null || group === undefined) {
-          return { peer: name, advertised: false, reason, attributes: null }
-        }
-        if (!known) {
-          const none = 'the prefix is not in the table'
-          return { peer: name, advertised: false, reason: none, attributes: null }
-        }
-        return advertisementOf(name, member.number, group, rib, row)
-      }),
+      advertisements: [...this.#peers.values()].map((entry) =>
+        this.#advertisement(entry, rib, row),
+      ),
     }
+  }
+
+  #advertisement({ config, member }: PeerEntry, rib: FamilyRib, row: number): AdvertisementView {
+    const { name } = config
+    const silent = { peer: name, advertised: false, filterSteps: [], attributes: null }
+    if (member === null) return { ...silent, reason: 'the session is not Established' }
+    const group = member.groups.get(rib.family)
+    if (group === undefined) return { ...silent, reason: `${rib.family} is not negotiated` }
+    if (row === -1 || rib.head[row] === 0) {
+      return { ...silent, reason: 'the prefix is not in the table' }
+    }
+    const best = rib.best[row] as number
+    const filter = member.filters.get(rib.family)
+    const steps = best === 0 ? [] : (filter?.trace('export', rib, row, best) ?? [])
+    return advertisementOf(name, member.number, group, rib, row, steps.map(stepText))
   }
 
   /** The best or all paths whose prefix matches, in address order. */
@@ -216,15 +229,26 @@ export class SpeakerViews {
   }
 
   #pathsOf(rib: FamilyRib, row: number): PathView[] {
-    return pathsOf(rib, row, (of, prefix) =>
-      this.#engine.intake.refusedBy(
-        of.family,
-        of.prefixes.addresses,
-        prefix * of.prefixes.words,
-        of.prefixes.lengths[prefix] as number,
-      ),
-    )
+    return pathsOf(rib, row, this)
   }
+
+  /** Part of `Reasons`: the import rule that refuses a prefix. */
+  refusedBy(rib: FamilyRib, prefix: number): string | null {
+    const { addresses, lengths, words } = rib.prefixes
+    const length = lengths[prefix] as number
+    return this.#engine.intake.refusedBy(rib.family, addresses, prefix * words, length)
+  }
+
+  /** Part of `Reasons`: what the filters of its peer said of a path. */
+  importSteps(rib: FamilyRib, prefix: number, path: number): readonly string[] {
+    const number = rib.paths.peer[path] as number
+    const filter = this.#engine.memberOf(number)?.filters.get(rib.family)
+    return (filter?.trace('import', rib, prefix, path) ?? []).map(stepText)
+  }
+}
+
+function stepText({ filter, place, text }: TraceStep): string {
+  return `BGPFilter ${filter} ${place}: ${text}`
 }
 
 function inside(outer: Prefix, rib: FamilyRib, row: number): boolean {

@@ -109,6 +109,8 @@ export interface PathView {
   readonly eligible: boolean
   /** Why it is not eligible, or the decision rule by which it lost; null for the best. */
   readonly reason: string | null
+  /** What each filter rule said of it on import, in order; empty without filters. */
+  readonly filterSteps: readonly string[]
   readonly attributes: AttributesView
 }
 
@@ -127,6 +129,8 @@ export interface AdvertisementView {
   readonly advertised: boolean
   /** In words: why (not). */
   readonly reason: string
+  /** What each filter rule said of the best path on export; empty without filters. */
+  readonly filterSteps: readonly string[]
   /** As sent, when it is advertised. */
   readonly attributes: AttributesView | null
 }

@@ -22,12 +22,14 @@ export function prefixText(rib: FamilyRib, prefix: number): string {
   return formatPrefix(rib.family, addresses, prefix * words, lengths[prefix] as number)
 }
 
+/** What only the engine knows of a path's fate. */
+export interface Reasons {
+  refusedBy(rib: FamilyRib, prefix: number): string | null
+  importSteps(rib: FamilyRib, prefix: number, path: number): readonly string[]
+}
+
 /** All paths of a prefix: the best first, the others in no particular order. */
-export function pathsOf(
-  rib: FamilyRib,
-  prefix: number,
-  refusedBy: (rib: FamilyRib, prefix: number) => string | null,
-): PathView[] {
+export function pathsOf(rib: FamilyRib, prefix: number, reasons: Reasons): PathView[] {
   const head = rib.head[prefix] as number
   const { decision, paths } = rib
   decision.run(head)
@@ -41,7 +43,8 @@ export function pathsOf(
       best: path === best,
       multipath: multipath.has(path) && path !== best,
       lostBy: rule === undefined ? null : `lost by: ${rule.name} (${rule.rfc})`,
-      refused: () => refusedBy(rib, prefix),
+      refused: () => reasons.refusedBy(rib, prefix),
+      filterSteps: reasons.importSteps(rib, prefix, path),
     })
     if (path === best) views.unshift(view)
     else views.push(view)
@@ -57,6 +60,7 @@ export function pathView(
     readonly multipath: boolean
     readonly lostBy: string | null
     readonly refused: () => string | null
+    readonly filterSteps: readonly string[]
   },
 ): PathView {
   const { paths, attributes, nextHops, peers } = rib
@@ -82,6 +86,7 @@ export function pathView(
     stale: ((paths.flags[path] as number) & pathFlag.stale) !== 0,
     eligible: usable,
     reason: usable ? standing.lostBy : reasonOf(rib, path, texts[0], standing.refused),
+    filterSteps: standing.filterSteps,
     attributes: attributesView(rib, set),
   }
 }
@@ -132,8 +137,10 @@ export function advertisementOf(
   group: UpdateGroup,
   rib: FamilyRib,
   prefix: number,
+  filterSteps: readonly string[],
 ): AdvertisementView {
   const { out } = group
+  const silent = { peer: name, advertised: false, filterSteps, attributes: null }
   let own = false
   for (let entry = out.first(prefix); entry !== 0; entry = out.next(entry)) {
     const source = out.sourceOf(entry)
@@ -141,19 +148,18 @@ export function advertisementOf(
       own = true
       continue
     }
-    const from =
+    const reason =
       source === localPeer ? 'own announcement' : `learned from ${rib.peers.names[source]}`
     const attributes = sentAttributes(group, rib, out.setOf(entry), source)
-    return { peer: name, advertised: true, reason: from, attributes }
+    return { peer: name, advertised: true, reason, filterSteps, attributes }
   }
   if (own) {
-    const reason = 'the best path came from this peer: it is never sent back'
-    return { peer: name, advertised: false, reason, attributes: null }
+    return { ...silent, reason: 'the best path came from this peer: it is never sent back' }
   }
   const outcome = judge(group.profile, rib, rib.best[prefix] as number)
-  const reason =
-    outcome === verdict.send ? 'about to be announced' : (verdictText[outcome] as string)
-  return { peer: name, advertised: false, reason, attributes: null }
+  const filtered = filterSteps.length > 0 ? 'rejected by a filter' : 'about to be announced'
+  const reason = outcome === verdict.send ? filtered : (verdictText[outcome] as string)
+  return { ...silent, reason }
 }
 
 /**

@@ -65,6 +65,7 @@ export function path(prefix: string, changes: Partial<PathView> = {}): PathView 
     stale: false,
     eligible: true,
     reason: null,
+    filterSteps: [],
     attributes: {
       origin: 'igp',
       asPath: [{ type: 'sequence', asns: [65001, 64513] }],
@@ -156,6 +157,7 @@ const advertisement: AdvertisementView = {
   peer: 'rack-b',
   advertised: false,
   reason: 'the session is not Established',
+  filterSteps: [],
   attributes: null,
 }
 
