@@ -115,7 +115,9 @@ export class Intake {
     if (reader.endOfRib !== null) return reader.endOfRib
     this.#withdrawRange(source, bytes, view, reader.withdrawn)
     this.#withdrawRange(source, bytes, view, reader.mpUnreach)
-    let checked = false
+    // One verdict for the whole message: both parts must have been looked at before either is stored.
+    let checked = present(reader.announced) && present(reader.mpReach)
+    if (checked) reader.check(source.negotiated)
     if (present(reader.announced)) {
       checked = this.#announceRange(
         source,
@@ -161,11 +163,15 @@ export class Intake {
     let nextHopId = 0
     if (!reader.treatAsWithdraw) {
       nextHopId = this.#nextHops.intern(nextHop, nextHopLength)
-      set = attributes.find(reader.attributes, reader.attributesLength, nextHopId)
+      // The same attributes may be known with a next hop that is right for another family only.
+      if (fits(range.family, nextHopLength, source.negotiated)) {
+        set = attributes.find(reader.attributes, reader.attributesLength, nextHopId)
+      }
       if (set === 0) {
         if (!checked) reader.check(source.negotiated)
         nowChecked = true
-        if (!reader.treatAsWithdraw) set = this.#store(nextHopId)
+        const usable = fits(range.family, nextHopLength, source.negotiated)
+        if (!reader.treatAsWithdraw && usable) set = this.#store(nextHopId)
       }
     }
     if (set === 0) {
@@ -300,6 +306,13 @@ export class Intake {
 function importFilter(source: Source, family: FamilyName): PeerFilter | null {
   const filter = source.filters.get(family)
   return filter?.imports === true ? filter : null
+}
+
+/** Whether a next hop of this length goes with the family (RFC 4760 §3, RFC 2545 §3, RFC 8950). */
+function fits(family: FamilyName | null, octets: number, negotiated: Negotiated): boolean {
+  if (family === 'ipv4-unicast' && octets === 4) return true
+  const long = octets === 16 || octets === 32
+  return long && (family === 'ipv6-unicast' || negotiated.extendedNextHop)
 }
 
 function present(range: NlriRange): boolean {

@@ -5,8 +5,10 @@
  */
 import fc from 'fast-check'
 import t from 'tap'
+import { encodeOwnAttributes } from '../../bgp/wire/attribute.ts'
+import { Writer } from '../../bgp/wire/bytes.ts'
 import type { Negotiated } from '../../bgp/wire/context.ts'
-
+import { NotificationError } from '../../bgp/wire/notification.ts'
 import { Bench, expected, join, type Player, saysSource, speaker, update } from './engine-bench.ts'
 
 const seed = 417_179
@@ -194,3 +196,41 @@ t.test('refused prefixes and loops are kept, shown, and not used', async (t) => 
   bench.settle()
   t.same([...bench.routes.keys()], ['10.1.5.0/24'], 'no longer refused; the own next hop still is')
 })
+
+t.test(
+  'an IPv6 route whose next hop is an IPv4 address is not used, known attributes or not',
+  async (t) => {
+    const bench = new Bench()
+    const families = ['ipv4-unicast', 'ipv6-unicast'] as const
+    const player = join(bench, 0, { families }, { families })
+    update(bench, player, 1, 20, 0)
+    bench.settle()
+    const known = encodeOwnAttributes({ origin: 'igp', localPref: 100, med: 0, communities: [] })
+    const mpReach = [0x80, 14, 26, 0, 2, 1, 4, 10, 0, 0, 20, 0, 128, ...new Array(16).fill(0x20)]
+    const out = new Writer(4096)
+    out.bytes(new Uint8Array(16).fill(0xff))
+    const attributes = [...mpReach, ...known]
+    out.u16(23 + attributes.length)
+    out.u8(2)
+    out.u16(0)
+    out.u16(attributes.length)
+    out.bytes(Uint8Array.from(attributes))
+    const bytes = out.written()
+    const apply = (): unknown =>
+      bench.engine.intake.apply(
+        player.peer,
+        bytes,
+        new DataView(bytes.buffer),
+        0,
+        bytes.length,
+        () => {},
+      )
+    try {
+      apply()
+    } catch (error) {
+      t.type(error, NotificationError)
+    }
+    bench.settle()
+    t.equal(bench.engine.rib('ipv6-unicast').paths.size, 0)
+  },
+)
