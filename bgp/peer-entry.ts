@@ -9,6 +9,8 @@ export interface PeerEntry {
   readonly session: PeerSession
   /** The range it was accepted for, or null. */
   readonly range: string | null
+  /** A dynamic neighbour that has connected: it goes when its session does. */
+  engaged: boolean
   member: EnginePeer | null
   /** What is kept of it while it restarts (RFC 4724 §4.2). */
   ghost: Ghost | null

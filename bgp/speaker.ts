@@ -239,7 +239,7 @@ export class Speaker implements SessionHandler {
     if (event.kind !== 'peer.state' || event.peer === null) return
     const entry = this.#peers.get(event.peer)
     const over = entry?.session.state === 'Idle' || entry?.session.state === 'Active'
-    if (entry != null && entry.range !== null && over && entry.ghost === null) this.#forget(entry)
+    if (entry?.engaged === true && over && entry.ghost === null) this.#forget(entry)
   }
 
   // Orders.
@@ -336,6 +336,7 @@ export class Speaker implements SessionHandler {
       session,
       range,
       member: null,
+      engaged: false,
       ghost: null,
       endOfRibReceived: new Set(),
       endOfRibSent: new Set(),
@@ -384,6 +385,7 @@ export class Speaker implements SessionHandler {
       const { range } = answer
       const entry = this.#add(dynamicConfig(range, remoteAddress), range.name)
       entry.session.incoming(incoming)
+      entry.engaged = true
     } else {
       incoming.reject()
       const text = `refused a connection from ${remoteAddress}: ${answer.refused}`
