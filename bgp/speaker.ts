@@ -13,7 +13,14 @@ import { parseIpv4 } from './prefix.ts'
 import { Restarts } from './restarts.ts'
 import { Listeners } from './session/listeners.ts'
 import { PeerSession, type SessionHandler } from './session/peer.ts'
-import { noRestart, type OwnRestart, retainedFamilies, type SessionEnd } from './session/restart.ts'
+import { TapeShelf } from './session/record-tape.ts'
+import {
+  fellSilent,
+  noRestart,
+  type OwnRestart,
+  retainedFamilies,
+  type SessionEnd,
+} from './session/restart.ts'
 import { SpeakerViews } from './speaker-views.ts'
 import type {
   Announcement,
@@ -37,6 +44,8 @@ export interface SpeakerPorts {
   readonly tracker: NextHopTracker
   readonly onRoutes: (changes: RouteChanges) => void
   readonly onEvent: (event: SpeakerEvent) => void
+  /** The way to a peer's address is dead by its silence (hold timer), or lives (Established). */
+  readonly onPath?: (address: string, alive: boolean) => void
   /** This node's address to be used as next hop in a family, given the session's local address. */
   readonly selfAddress: (family: FamilyName, localAddress: string) => string | null
   /** The subnet of an own address as CIDR, or null. */
@@ -55,6 +64,7 @@ export class Speaker implements SessionHandler {
   #wanted: readonly PeerConfig[] = []
   /** Questions to the tables; they change nothing. */
   readonly views: SpeakerViews
+  readonly #shelf = new TapeShelf()
   readonly #restarts: Restarts
   readonly #limits: Limits
   #config: SpeakerConfig
@@ -158,6 +168,11 @@ export class Speaker implements SessionHandler {
     }
   }
 
+  /** What is kept of a peer; whoever plays a recording works on it. */
+  entry(name: string): PeerEntry | null {
+    return this.#peers.get(name) ?? null
+  }
+
   /** The peers as configured, ranges included. */
   get wantedPeers(): readonly PeerConfig[] {
     return this.#wanted
@@ -179,6 +194,7 @@ export class Speaker implements SessionHandler {
     const returning = ghost?.number ?? null
     entry.member = this.engine.join(entry.config, negotiated, addresses, session, returning)
     this.#byNumber.set(entry.member.number, entry)
+    this.#ports.onPath?.(addresses.remote, true)
     if (ghost !== null) this.#restarts.returned(entry, ghost, negotiated)
   }
 
@@ -189,6 +205,8 @@ export class Speaker implements SessionHandler {
     const { member } = entry
     const keep = retainedFamilies(end, member.negotiated)
     this.#restarts.cancel(entry)
+    // The kernel leaves a dead next hop before the routes are withdrawn one by one.
+    if (keep.length === 0 && fellSilent(end)) this.#ports.onPath?.(member.addresses.remote, false)
     entry.member = null
     this.engine.leave(member, keep)
     if (keep.length > 0) this.#restarts.keep(entry, member, keep)
@@ -257,6 +275,11 @@ export class Speaker implements SessionHandler {
     const entry = this.#peers.get(name)
     entry?.session.reset()
     return entry !== undefined
+  }
+
+  /** The path to a peer is dead, as BFD knows before the hold timer does (RFC 9384). */
+  pathFailed(name: string, reason: string): void {
+    this.#peers.get(name)?.session.fail('cease/bfdDown', reason)
   }
 
   /** Asks the peer for all its routes again (RFC 2918), in every family. */
@@ -328,6 +351,7 @@ export class Speaker implements SessionHandler {
       clock: this.#ports.clock,
       transport: this.#ports.transport,
       handler: this,
+      shelf: this.#shelf,
       random: this.#ports.random,
       identity: () => ({ routerId: parseIpv4(this.#config.routerId), restart: this.#restart }),
     })
@@ -357,6 +381,7 @@ export class Speaker implements SessionHandler {
 
   #forget(entry: PeerEntry): void {
     this.#bySession.delete(entry.session)
+    entry.session.tape.discard()
     if (entry.range !== null) void entry.session.stop(null)
     if (this.#peers.get(entry.config.name) === entry) this.#peers.delete(entry.config.name)
   }

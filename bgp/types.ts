@@ -97,12 +97,21 @@ export interface PeerConfig {
   readonly addPathReceive: boolean
   readonly addPathSend: 'None' | 'Multipath' | 'All'
   readonly maxPrefixes: MaxPrefixes | null
+  /** Failure detection beside the session (RFC 5880), carried out by whoever owns the speaker. */
+  readonly bfd: BfdTimers | null
   /** In order; both directions and families (see policy/types.ts). */
   readonly filters: readonly FilterConfig[]
   /** Administratively down, with an optional text for the peer (RFC 9003). */
   readonly shutdown: boolean
   /** A reason to keep the session down (missing Secret, a feature not enforced); null: none. */
   readonly heldDown: string | null
+}
+
+/** BFD as wished for: milliseconds between packets sent and taken, and packets that may be missed. */
+export interface BfdTimers {
+  readonly transmitMs: number
+  readonly receiveMs: number
+  readonly multiplier: number
 }
 
 /** Ceiling on received prefixes, per family. */

@@ -10,8 +10,9 @@ import type {
   Page,
   RouteQuery,
 } from '../api/views.ts'
+import { formatRecording } from '../bgp/index.ts'
 import type { PathView, PeerView } from '../bgp/types.ts'
-import type { FibDifference, FibRouteView, FibStatus } from '../fib/types.ts'
+import type { FibDifference, FibLookup, FibRouteView, FibStatus } from '../fib/types.ts'
 import type { Agent } from './agent.ts'
 import type { ConfigProblem } from './config/problem.ts'
 import { explainInWords } from './explain.ts'
@@ -52,6 +53,7 @@ export class AgentAnswers implements AgentViews {
     const { intent, speaker } = agent
     const counts = speaker.views.counts()
     const ready = agent.ready()
+    const kernel = await agent.kernel.look()
     const wanted = intent?.peers.filter((peer) => peer.range === null).length ?? 0
     return {
       name: agent.node,
@@ -70,9 +72,9 @@ export class AgentAnswers implements AgentViews {
         'ipv4-unicast': routeCounts(counts, 'ipv4-unicast'),
         'ipv6-unicast': routeCounts(counts, 'ipv6-unicast'),
       },
-      fib: await this.fibStatus(),
+      fib: kernel.status,
       announcements: intent?.announcements ?? [],
-      conditions: agent.problems.map(conditionOf),
+      conditions: [...agent.problems, ...kernel.problems].map(conditionOf),
       loopDelay: this.#delay(),
     }
   }
@@ -94,12 +96,17 @@ export class AgentAnswers implements AgentViews {
     return this.#agent.speaker.views.peerPaths(name, view, limit, after)
   }
 
+  recording(name: string): string | null {
+    const recording = this.#agent.speaker.views.recording(name)
+    return recording === null ? null : formatRecording(recording, `routelet ${version}`)
+  }
+
   routes(query: RouteQuery): Page<PathView> {
     return this.#agent.speaker.views.paths({ ...query, after: query.continue })
   }
 
   async explain(prefix: string, peer: string | null): Promise<ExplainView> {
-    const { speaker, fib } = this.#agent
+    const { speaker } = this.#agent
     let bgp = speaker.views.explain(prefix)
     let matched: ExplainView['matched'] = bgp.paths.length > 0 ? 'exact' : 'none'
     if (matched === 'none') {
@@ -113,23 +120,31 @@ export class AgentAnswers implements AgentViews {
     if (peer !== null) {
       bgp = { ...bgp, advertisements: bgp.advertisements.filter((each) => each.peer === peer) }
     }
-    const lookup = await fib.lookup(bgp.prefix)
-    return { prefix, matched, bgp, fib: lookup, words: explainInWords(prefix, bgp, lookup, peer) }
+    const fib = await this.#lookup(bgp.prefix)
+    const defaultRoute = this.#agent.intent?.defaultRoute ?? 'Ignore'
+    const words = explainInWords({ asked: prefix, bgp, fib, peer, defaultRoute })
+    return { prefix, matched, bgp, fib, words }
+  }
+
+  /** null while there is no kernel writer to ask: BGP's part of the answer stands by itself. */
+  async #lookup(prefix: string): Promise<FibLookup | null> {
+    const { fib, kernel } = this.#agent
+    return kernel.answers ? await fib.lookup(prefix) : null
   }
 
   async fib(limit: number, after: string | null): Promise<Page<FibRouteView>> {
+    if (this.#agent.kernel.asleep) return { items: [], continue: null }
     const items = await this.#agent.fib.routes({ after, limit: limit + 1 })
     const page = items.slice(0, limit)
     return { items: page, continue: items.length > limit ? (page.at(-1)?.prefix ?? null) : null }
   }
 
   async fibStatus(): Promise<FibStatus> {
-    if (this.#agent.kernelStarted) return await this.#agent.fib.status()
-    return { ...nothingInstalled, settings: this.#agent.fibSettings }
+    return (await this.#agent.kernel.look()).status
   }
 
-  fibDifference(): Promise<readonly FibDifference[]> {
-    return this.#agent.fib.difference()
+  async fibDifference(): Promise<readonly FibDifference[]> {
+    return this.#agent.kernel.asleep ? [] : await this.#agent.fib.difference()
   }
 
   events(afterId: number, limit: number): readonly EventView[] {
@@ -181,32 +196,6 @@ export class AgentAnswers implements AgentViews {
   }
 }
 
-/** The kernel writer before it has started. */
-const nothingInstalled: Omit<FibStatus, 'settings'> = {
-  mode: 'kernel',
-  wanted: 0,
-  installed: 0,
-  pending: 0,
-  unresolved: 0,
-  failed: 0,
-  conflicts: 0,
-  stale: 0,
-  blackholes: 0,
-  adopted: 0,
-  adoptedFamilies: [],
-  counters: {
-    added: 0,
-    replaced: 0,
-    deleted: 0,
-    errors: 0,
-    repairs: 0,
-    scans: 0,
-    overflows: 0,
-    swept: 0,
-  },
-  nextHops: [],
-}
-
 function readDelay(loop: IntervalHistogram): { p50: number; p99: number; max: number } {
   // The histogram counts the resolution itself as delay.
   const ms = (nanoseconds: number): number =>
@@ -223,12 +212,13 @@ function routeCounts(
 }
 
 function conditionOf(problem: Problem | ConfigProblem): ConditionView {
-  const place = 'file' in problem ? `${problem.file}:${problem.line} ` : ''
+  const place = 'file' in problem ? [`${problem.file}:${problem.line}`] : []
+  const about = problem.subject === '' ? [] : [problem.subject]
   const field = 'field' in problem && problem.field !== '' ? `${problem.field}: ` : ''
   return {
     reason: problem.reason,
     severity: problem.severity,
-    subject: `${place}${problem.subject}`,
+    subject: [...place, ...about].join(' '),
     message: `${field}${problem.message}`,
     remedy: problem.remedy,
   }

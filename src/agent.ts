@@ -7,26 +7,33 @@
  */
 
 import { createSpeaker, type Speaker } from '../bgp/index.ts'
-import type { Clock, FamilyName, NextHopTracker, SpeakerConfig, Transport } from '../bgp/types.ts'
+import type {
+  Clock,
+  FamilyName,
+  NextHopTracker,
+  SpeakerConfig,
+  Timer,
+  Transport,
+} from '../bgp/types.ts'
 import type { Fib, FibSettings } from '../fib/types.ts'
+import { BfdWatch } from './bfd-watch.ts'
 import type { Snapshot } from './config/folder.ts'
 import type { ConfigProblem } from './config/problem.ts'
 import type { EventLog } from './event-log.ts'
-import {
-  type GateInput,
-  judgeFirstReadiness,
-  judgeLaterReadiness,
-  judgeSynchronised,
-  type Verdict,
-} from './gate.ts'
+import type { Verdict } from './gate.ts'
 import type { HostAddresses } from './host-addresses.ts'
 import { computeIntent } from './intent/intent.ts'
-import type { Intent, Problem } from './intent/types.ts'
+import { fail } from './intent/problem.ts'
+import type { Intent, NodeIntent, Problem } from './intent/types.ts'
+import { KernelState } from './kernel-state.ts'
+import { Readiness } from './readiness.ts'
+import type { RestartMarker } from './restart-marker.ts'
+import type { Bfd } from './workers/bfd-proxy.ts'
 
-/** How often the gates are looked at again, beside every event that may move them. */
-const gateSeconds = 1
 /** After a restart, peers are told nothing for at most this long (RFC 4724 §4.1). */
 const deferralSecondsMax = 60
+/** A change that couldn't be carried out is tried again: a port, say, may have become free. */
+const retrySeconds = 30
 
 export interface SnapshotSource {
   start(): Promise<Snapshot>
@@ -39,11 +46,16 @@ export interface AgentPorts {
   readonly transport: Transport
   readonly store: SnapshotSource
   readonly fib: Fib
+  /** null: peers that ask for BFD go without. */
+  readonly bfd: Bfd | null
   /** In force until the manifests say otherwise. */
   readonly fibSettings: FibSettings
   readonly hostAddresses: HostAddresses
   readonly events: EventLog
   readonly random: () => number
+  /** Where no kernel routes tell of a run before this one; null: nobody remembers. */
+  readonly marker: RestartMarker | null
+  readonly hostIsStopping: () => Promise<boolean>
 }
 
 export class Agent {
@@ -51,30 +63,36 @@ export class Agent {
   readonly speaker: Speaker
   readonly fib: Fib
   readonly events: EventLog
+  readonly kernel: KernelState
   readonly startedAt: number
   readonly #ports: AgentPorts
+  readonly #readiness: Readiness
+  readonly #bfd: BfdWatch | null
+  /** What is carried out now. */
   #intent: Intent | null = null
   #snapshot: Snapshot | null = null
+  /** Of the newest intent, carried out or not. */
+  #judged: readonly Problem[] = []
+  /** The newest intent couldn't be carried out; the one before stays in force. */
+  #refused: Problem | null = null
   /** Changes are carried out one after the other. */
   #applying: Promise<void> = Promise.resolve()
+  /** What a start is waiting for; null: it is over. */
+  #starting: string | null = 'starting: reading the manifests'
+  /** The own Node was there, and is not any more. */
+  #nodeGone = false
   #speaking = false
-  #synchronised = false
-  #passedFirstGate = false
-  #startedNow: number
-  #gateTimer: { cancel(): void } | null = null
-  #deferral: { cancel(): void } | null = null
-  #kernelStarted = false
-  #failure: string | null = null
+  #deferral: Timer | null = null
+  #retry: Timer | null = null
   #closed = false
-  #lastKernelConditions: readonly Problem[] = []
 
   constructor(node: string, ports: AgentPorts) {
     this.node = node
     this.#ports = ports
     this.fib = ports.fib
     this.events = ports.events
+    this.kernel = new KernelState(ports.fib, () => this.fibSettings)
     this.startedAt = ports.clock.wall()
-    this.#startedNow = ports.clock.now()
     this.speaker = createSpeaker(silentSpeaker, {
       clock: ports.clock,
       transport: ports.transport,
@@ -86,14 +104,31 @@ export class Agent {
       },
       onEvent: (event) => {
         ports.events.add(event)
-        if (event.kind.startsWith('peer.')) this.#checkGates()
+        if (event.kind.startsWith('peer.')) this.#readiness.look()
+      },
+      onPath: (address, alive) => {
+        if (alive) ports.fib.alive?.(address)
+        else ports.fib.dead?.(address)
       },
       selfAddress: (family: FamilyName, local) => ports.hostAddresses.selfAddress(family, local),
       subnetOf: (local) => ports.hostAddresses.subnetOf(local),
     })
+    const { bfd, fib, events } = ports
+    this.#bfd = bfd === null ? null : new BfdWatch(bfd, this.speaker, fib, events)
+    this.#readiness = new Readiness({
+      clock: ports.clock,
+      speaker: this.speaker,
+      intent: () => this.#intent,
+      // What was learned last must reach the kernel writer before the sweep does.
+      onSynchronised: () =>
+        this.speaker.engine.whenSettled(() => {
+          this.#endDeferral()
+          this.fib.synchronised()
+        }),
+    })
     ports.fib.onEvent((event) => {
       ports.events.add(event)
-      this.#noteKernel(event)
+      if (!this.#closed) void this.kernel.note(event)
     })
   }
 
@@ -102,33 +137,41 @@ export class Agent {
    * @throws ConfigError when the manifests can't be used at all
    */
   async start(): Promise<void> {
-    const { store, fib } = this.#ports
+    const { store, fib, marker } = this.#ports
     const snapshot = await store.start()
     const intent = computeIntent(snapshot.resources, this.node)
+    this.#starting = "starting: reading the kernel's routes"
     fib.configure(intent.fib)
     await fib.start()
-    this.#kernelStarted = true
-    await this.#tellRestart()
+    this.kernel.started()
+    await this.#tellRestart(intent)
+    this.#starting = 'starting: opening the sessions'
     await this.#apply(snapshot)
-    store.onSnapshot((next) => {
-      this.#applying = this.#applying
-        .then(() => this.#apply(next))
-        .catch((error) => this.#fail(error))
-    })
-    this.#watchGates()
+    await marker?.begin()
+    this.#starting = null
+    store.onSnapshot((next) => this.#take(next))
   }
 
   /**
    * Routes of ours that the kernel still holds prove that this is a restart, and that forwarding
-   * went on in those families (RFC 4724 §3: R and F bits). After a reboot there are none.
+   * went on in those families (RFC 4724 §3: R and F bits). After a reboot there are none. A speaker
+   * that writes no routes never forwarded anything: its mark alone tells, and peers may keep all.
    */
-  async #tellRestart(): Promise<void> {
-    const { adopted, adoptedFamilies } = await this.fib.status()
-    if (adopted === 0) return
-    this.speaker.restart = { restarting: true, forwarding: adoptedFamilies }
+  async #tellRestart(intent: Intent): Promise<void> {
+    const { mode, adopted, adoptedFamilies } = await this.fib.status()
+    const forwarding = mode === 'none' ? await this.#rememberedFamilies(intent) : adoptedFamilies
+    if (mode === 'none' ? forwarding.length === 0 : adopted === 0) return
+    this.speaker.restart = { restarting: true, forwarding }
     this.#deferral = this.#ports.clock.schedule(deferralSecondsMax * 1000, () =>
       this.#endDeferral(),
     )
+  }
+
+  /** All families, if peers may still be waiting for this speaker to come back. */
+  async #rememberedFamilies({ peers }: Intent): Promise<readonly FamilyName[]> {
+    const age = (await this.#ports.marker?.age()) ?? null
+    const waited = Math.max(0, ...peers.map((peer) => peer.restartSeconds))
+    return age !== null && age <= waited ? familyNames : []
   }
 
   /** Peers are told everything from now on, and that this speaker is no longer restarting. */
@@ -138,83 +181,139 @@ export class Agent {
     this.speaker.restart = { ...this.speaker.restart, restarting: false }
   }
 
-  /** Ends sessions and the kernel writer; routes stay unless `onStop` says otherwise. */
+  /**
+   * Ends sessions and the kernel writer; routes stay unless `onStop` says otherwise.
+   * @throws Error when routes that were to go could not be withdrawn; everything is closed then too
+   */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    this.#gateTimer?.cancel()
+    this.#readiness.close()
     this.#deferral?.cancel()
+    this.#retry?.cancel()
     this.#ports.store.close()
     await this.#applying
-    const withdraw = this.#intent?.onStop === 'Withdraw'
-    await this.speaker.close(withdraw)
-    if (withdraw) await this.fib.withdrawAll()
-    await this.fib.close()
+    const forGood = await this.#stopsForGood()
+    await this.#bfd?.close()
+    await this.speaker.close(forGood)
+    await this.#ports.marker?.end(forGood)
+    try {
+      if (forGood) await this.fib.withdrawAll()
+    } finally {
+      await this.fib.close()
+    }
+  }
+
+  /** Whether peers and kernel are to forget this node's routes. */
+  async #stopsForGood(): Promise<boolean> {
+    const onStop = this.#intent?.onStop ?? 'KeepRoutes'
+    if (onStop !== 'Auto') return onStop === 'Withdraw'
+    return this.#nodeGone || (await this.#ports.hostIsStopping())
   }
 
   get intent(): Intent | null {
     return this.#intent
   }
 
-  /** Problems of the manifests, of the intent, and of the kernel. */
+  /** Problems of the manifests and of the intent; those of the kernel are `kernel.look()`'s. */
   get problems(): readonly (Problem | ConfigProblem)[] {
-    return [
-      ...(this.#snapshot?.problems ?? []),
-      ...(this.#intent?.problems ?? []),
-      ...this.#lastKernelConditions,
-    ]
+    const refused = this.#refused === null ? [] : [this.#refused]
+    return [...refused, ...(this.#snapshot?.problems ?? []), ...this.#judged]
   }
 
   get fibSettings(): FibSettings {
     return this.#intent?.fib ?? this.#ports.fibSettings
   }
 
-  /** Whether the kernel writer can be asked. */
-  get kernelStarted(): boolean {
-    return this.#kernelStarted
-  }
-
   ready(): Verdict {
-    if (this.#failure !== null) return { ok: false, reason: this.#failure }
-    const intent = this.#intent
-    if (intent?.node == null) {
+    const health = this.healthy()
+    if (!health.ok) return health
+    if (this.#starting !== null) return { ok: false, reason: this.#starting }
+    if (this.#intent === null) {
       return { ok: false, reason: `waiting for the manifest of Node ${this.node}` }
     }
-    const input = this.#gateInput(intent)
-    return this.#passedFirstGate ? judgeLaterReadiness(input) : judgeFirstReadiness(input)
+    return this.#readiness.judge(this.#intent)
   }
 
+  /** What only a new process can mend; a change that was refused is a condition and no more. */
   healthy(): Verdict {
-    return { ok: this.#failure === null, reason: this.#failure }
+    const { death } = this.kernel
+    return { ok: death === null, reason: death }
   }
 
+  #take(snapshot: Snapshot): void {
+    this.#retry?.cancel()
+    this.#retry = null
+    this.#applying = this.#applying
+      .then(() => this.#apply(snapshot))
+      .catch((error) => this.#refuse(snapshot, error))
+  }
+
+  /** @throws Error when the intent can't be carried out; then the one before is in force again. */
   async #apply(snapshot: Snapshot): Promise<void> {
     if (this.#closed) return
     const before = this.#intent
     const intent = computeIntent(snapshot.resources, this.node, before)
     this.#tellProblems(snapshot, intent)
     this.#snapshot = snapshot
+    this.#judged = intent.problems
     if (intent.node === null) {
+      this.#refused = null
       this.#withoutNode(before)
       return
     }
-    this.#intent = intent
-    this.#ports.hostAddresses.setNode(intent.node.addresses)
-    if (before === null || !equal(before.fib, intent.fib)) this.fib.configure(intent.fib)
-    if (!equal(before?.blackholes, intent.blackholes)) this.fib.blackholes(intent.blackholes)
-    this.speaker.announce(intent.announcements)
-    await this.speaker.configure(speakerConfig(intent))
-    await this.speaker.setPeers(intent.peers)
-    if (!this.#speaking) {
-      await this.speaker.start()
-      this.#speaking = true
+    try {
+      await this.#carryOut(intent, before)
+    } catch (error) {
+      if (before !== null) await this.#restore(before, intent, error as Error)
+      throw error
     }
-    this.#checkGates()
+    this.#intent = intent
+    this.#refused = null
+    this.#nodeGone = false
+    this.#readiness.watch()
+    this.#readiness.look()
+  }
+
+  /** What can fail comes first, so that little is to be taken back. */
+  async #carryOut(intent: Intent, before: Intent | null): Promise<void> {
+    const { speaker, fib } = this
+    this.#ports.hostAddresses.setNode(nodeOf(intent).addresses)
+    await speaker.configure(speakerConfig(intent))
+    await speaker.setPeers(intent.peers)
+    this.#bfd?.watch(intent.peers)
+    if (before === null || !equal(before.fib, intent.fib)) fib.configure(intent.fib)
+    if (!equal(before?.blackholes, intent.blackholes)) fib.blackholes(intent.blackholes)
+    speaker.announce(intent.announcements)
+    if (this.#speaking) return
+    await speaker.start()
+    await this.#bfd?.start()
+    this.#speaking = true
+  }
+
+  async #restore(before: Intent, refused: Intent, error: Error): Promise<void> {
+    try {
+      await this.#carryOut(before, refused)
+    } catch (second) {
+      const words = `what was in force before can't be restored: ${(second as Error).message}`
+      throw new Error(`${error.message}; ${words}`, { cause: error })
+    }
+  }
+
+  #refuse(snapshot: Snapshot, error: unknown): void {
+    if (this.#closed) return
+    const { message } = error as Error
+    const known = this.#refused?.message === message
+    const remedy = `what was in force stays; it is tried again every ${retrySeconds} s`
+    this.#refused = fail('ChangeRefused', `Node/${this.node}`, message, remedy)
+    if (!known) this.#tellCondition(this.#refused)
+    this.#retry = this.#ports.clock.schedule(retrySeconds * 1000, () => this.#take(snapshot))
   }
 
   /** The own Node is absent: waited for at first; deleted later, announcements go, routes stay. */
   #withoutNode(before: Intent | null): void {
-    if (before === null) return
+    if (before === null || this.#nodeGone) return
+    this.#nodeGone = true
     this.speaker.announce([])
     this.#intent = { ...before, announcements: [] }
     this.events.add({
@@ -227,74 +326,23 @@ export class Agent {
   #tellProblems(snapshot: Snapshot, intent: Intent): void {
     const known = new Set(this.problems.map(problemKey))
     for (const problem of [...snapshot.problems, ...intent.problems]) {
-      if (known.has(problemKey(problem))) continue
-      this.events.add({
-        kind: 'condition',
-        level:
-          problem.severity === 'error' ? 'error' : problem.severity === 'warning' ? 'warn' : 'info',
-        text: describeProblem(problem),
-        data: { reason: problem.reason, subject: problem.subject },
-      })
+      if (!known.has(problemKey(problem))) this.#tellCondition(problem)
     }
   }
 
-  #noteKernel(event: { kind: string; level: string; text: string }): void {
-    if (event.kind !== 'fib.error' && event.kind !== 'fib.conflict') return
-    const reason = event.kind === 'fib.error' ? 'KernelError' : 'KernelConflict'
-    const problem: Problem = {
-      reason,
-      severity: event.level === 'error' ? 'error' : 'warning',
-      subject: 'kernel',
-      message: event.text,
-      remedy: null,
-    }
-    const others = this.#lastKernelConditions.filter((each) => each.message !== event.text)
-    this.#lastKernelConditions = [...others, problem].slice(-kernelConditionsMax)
-  }
-
-  #fail(error: unknown): void {
-    this.#failure = error instanceof Error ? error.message : String(error)
-    this.events.add({ kind: 'condition', level: 'error', text: this.#failure })
-  }
-
-  #watchGates(): void {
-    if (this.#closed) return
-    this.#gateTimer = this.#ports.clock.schedule(gateSeconds * 1000, () => {
-      this.#checkGates()
-      this.#watchGates()
+  #tellCondition(problem: Problem | ConfigProblem): void {
+    this.events.add({
+      kind: 'condition',
+      level: levels[problem.severity],
+      text: describeProblem(problem),
+      data: { reason: problem.reason, subject: problem.subject },
     })
-  }
-
-  #checkGates(): void {
-    const intent = this.#intent
-    if (intent === null || !this.#speaking || this.#closed) return
-    if (this.#synchronised && this.#passedFirstGate) return
-    const input = this.#gateInput(intent)
-    if (!this.#passedFirstGate && judgeFirstReadiness(input).ok) this.#passedFirstGate = true
-    if (!this.#synchronised && judgeSynchronised(input).ok) {
-      this.#synchronised = true
-      // What was learned last must reach the kernel writer before the sweep does.
-      this.speaker.engine.whenSettled(() => {
-        this.#endDeferral()
-        this.fib.synchronised()
-      })
-    }
-  }
-
-  #gateInput(intent: Intent): GateInput {
-    return {
-      wanted: intent.peers,
-      views: this.speaker.views.peers(),
-      synchronised: (name) => this.speaker.synchronised(name),
-      readiness: intent.readiness,
-      reflector: intent.node?.clusterId != null,
-      secondsSinceStart: (this.#ports.clock.now() - this.#startedNow) / 1000,
-    }
   }
 }
 
-/** Kernel remarks kept as conditions. */
-const kernelConditionsMax = 32
+const familyNames: readonly FamilyName[] = ['ipv4-unicast', 'ipv6-unicast']
+
+const levels = { info: 'info', warning: 'warn', error: 'error' } as const
 
 /** The speaker before the first intent: it has no peers and listens nowhere. */
 const silentSpeaker: SpeakerConfig = {
@@ -309,7 +357,7 @@ const silentSpeaker: SpeakerConfig = {
 }
 
 function speakerConfig(intent: Intent): SpeakerConfig {
-  const node = intent.node as NonNullable<Intent['node']>
+  const node = nodeOf(intent)
   return {
     asn: node.asn,
     routerId: node.routerId,
@@ -320,6 +368,12 @@ function speakerConfig(intent: Intent): SpeakerConfig {
     refuse: intent.refuse,
     defaultRoute: intent.defaultRoute,
   }
+}
+
+/** Of an intent that is carried out: one without a node never is. */
+function nodeOf(intent: Intent): NodeIntent {
+  if (intent.node === null) throw new Error('an intent without a node is not to be carried out')
+  return intent.node
 }
 
 /** The kernel writer as the speaker's eyes on next hops. */
@@ -342,10 +396,11 @@ function trackerOf(fib: Fib): NextHopTracker {
 }
 
 export function describeProblem(problem: Problem | ConfigProblem): string {
-  const place = 'file' in problem ? `${problem.file}:${problem.line}: ` : ''
-  const field = 'field' in problem && problem.field !== '' ? ` ${problem.field}:` : ''
+  const place = 'file' in problem ? `${problem.file}:${problem.line}` : ''
+  const field = 'field' in problem ? problem.field : ''
   const remedy = problem.remedy === null ? '' : ` (${problem.remedy})`
-  return `${place}${problem.subject}:${field} ${problem.message}${remedy}`
+  const about = [place, problem.subject, field, problem.message].filter((part) => part !== '')
+  return `${about.join(': ')}${remedy}`
 }
 
 function problemKey(problem: Problem): string {

@@ -5,17 +5,26 @@
 import type { PathView, PrefixExplanation } from '../bgp/types.ts'
 import type { FibLookup } from '../fib/types.ts'
 
-export function explainInWords(
-  asked: string,
-  bgp: PrefixExplanation,
-  fib: FibLookup | null,
-  peer: string | null,
-): string[] {
+export interface Evidence {
+  /** The prefix as asked for; `bgp` may be about the longest match. */
+  readonly asked: string
+  readonly bgp: PrefixExplanation
+  /** null: there is no kernel writer to ask. */
+  readonly fib: FibLookup | null
+  /** Only announcements to this peer are of interest. */
+  readonly peer: string | null
+  /** `fib.defaultRoute` of the BGPConfiguration. */
+  readonly defaultRoute: 'Ignore' | 'Install'
+}
+
+/** Sentences in reading order. */
+export function explainInWords({ asked, bgp, fib, peer, defaultRoute }: Evidence): string[] {
   const words: string[] = []
   if (bgp.prefix !== asked && bgp.paths.length > 0) {
     words.push(`${asked} itself is not in the table; the longest match is ${bgp.prefix}.`)
   }
-  words.push(...receivedWords(bgp), ...decisionWords(bgp), ...kernelWords(bgp, fib))
+  words.push(...receivedWords(bgp), ...decisionWords(bgp))
+  words.push(...kernelWords(bgp, fib, defaultRoute))
   words.push(...announcedWords(bgp, peer))
   return words
 }
@@ -29,20 +38,32 @@ function receivedWords(bgp: PrefixExplanation): string[] {
   const words: string[] = []
   if (own.length > 0) words.push(`This node announces ${bgp.prefix} itself.`)
   if (learned.length > 0) {
-    const from = learned.map((path) => `${path.peer}${via(path)}`).join(', ')
+    const from = learned.map((path) => `${nameOf(path)}${via(path)}`).join(', ')
     words.push(`${bgp.prefix} was received from ${from}.`)
   }
   for (const path of learned) {
-    if (!path.eligible) words.push(`The path from ${path.peer} is not usable: ${path.reason}.`)
+    const who = `The path from ${nameOf(path)}`
+    if (!path.eligible) words.push(`${who} is not usable: ${path.reason}.`)
+    if (path.stale) {
+      words.push(
+        `${who} is stale: ${path.peer} may be restarting, and what it said before is kept ` +
+          'until it has said all again or its restart time is over.',
+      )
+    }
+    words.push(...filterWords(`On import from ${nameOf(path)}`, path.filterSteps))
   }
   return words
+}
+
+function filterWords(when: string, steps: readonly string[]): string[] {
+  return steps.length === 0 ? [] : [`${when}: ${steps.join('; ')}.`]
 }
 
 function decisionWords(bgp: PrefixExplanation): string[] {
   const { best, paths } = bgp
   if (paths.length === 0) return []
   if (best === null) return ['No path is usable, so there is no best path.']
-  const who = best.peer === 'local' ? 'the own announcement' : `the path from ${best.peer}`
+  const who = best.peer === 'local' ? 'the own announcement' : `the path from ${nameOf(best)}`
   const usable = paths.filter((path) => path.eligible)
   const words = [
     usable.length === 1
@@ -51,16 +72,20 @@ function decisionWords(bgp: PrefixExplanation): string[] {
   ]
   const ecmp = paths.filter((path) => path.multipath)
   if (ecmp.length > 0) {
-    words.push(`Used together with it (ECMP): ${ecmp.map((path) => path.peer).join(', ')}.`)
+    words.push(`Used together with it (ECMP): ${ecmp.map(nameOf).join(', ')}.`)
   }
   for (const path of usable) {
     if (path.best || path.multipath || path.reason === null) continue
-    words.push(`The path from ${path.peer} ${path.reason}.`)
+    words.push(`The path from ${nameOf(path)} ${path.reason}.`)
   }
   return words
 }
 
-function kernelWords(bgp: PrefixExplanation, fib: FibLookup | null): string[] {
+function kernelWords(
+  bgp: PrefixExplanation,
+  fib: FibLookup | null,
+  defaultRoute: Evidence['defaultRoute'],
+): string[] {
   if (fib === null) return ['The kernel was not asked (no kernel writer).']
   const words: string[] = []
   const { wanted } = fib
@@ -72,7 +97,7 @@ function kernelWords(bgp: PrefixExplanation, fib: FibLookup | null): string[] {
     const state = wanted.status === 'installed' ? 'installed in the kernel' : wanted.status
     words.push(`Wanted: ${what}; ${state}${wanted.reason === null ? '' : `: ${wanted.reason}`}.`)
   } else if (bgp.best !== null) {
-    words.push('Nothing is wanted in the kernel for it.')
+    words.push(`Nothing is wanted in the kernel for it${whyNotWanted(bgp, defaultRoute)}.`)
   }
   for (const resolution of fib.resolutions) {
     words.push(`Next hop ${resolution.nextHop}: ${resolution.reason}.`)
@@ -87,6 +112,15 @@ function kernelWords(bgp: PrefixExplanation, fib: FibLookup | null): string[] {
   return words
 }
 
+function whyNotWanted(
+  { best, prefix }: PrefixExplanation,
+  defaultRoute: Evidence['defaultRoute'],
+): string {
+  if (best?.peer === 'local') return ': it is announced, and its addresses are on this node'
+  if (!prefix.endsWith('/0') || defaultRoute === 'Install') return ''
+  return ': a default route is installed only with fib.defaultRoute: Install (now Ignore)'
+}
+
 function announcedWords(bgp: PrefixExplanation, peer: string | null): string[] {
   const views = bgp.advertisements.filter((each) => peer === null || each.peer === peer)
   const told = views.filter((each) => each.advertised).map((each) => each.peer)
@@ -95,8 +129,14 @@ function announcedWords(bgp: PrefixExplanation, peer: string | null): string[] {
   else if (views.length > 0) words.push('Announced to nobody.')
   for (const view of views) {
     if (!view.advertised) words.push(`Not announced to ${view.peer}: ${view.reason}.`)
+    words.push(...filterWords(`On export to ${view.peer}`, view.filterSteps))
   }
   return words
+}
+
+/** A peer may send several paths for one prefix (RFC 7911). */
+function nameOf({ peer, pathId }: PathView): string {
+  return pathId === 0 ? peer : `${peer} (path ${pathId})`
 }
 
 function via(path: PathView): string {

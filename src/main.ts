@@ -25,6 +25,8 @@ process.exitCode = await runProgram(
       const streams = { input: process.stdin, output: process.stdout }
       return (await import('./cli/decode.ts')).runDecode(options, streams)
     },
+    replay: async (file, options) =>
+      (await import('./cli/replay.ts')).runReplay(file, options, terminal, process.stdin),
   },
   terminal,
 )

@@ -13,16 +13,19 @@ import { AgentAnswers } from './agent-views.ts'
 import type { RunOptions } from './cli/commands.ts'
 import { type Endpoint, formatEndpoint, listenerOf } from './cli/endpoint.ts'
 import { readTokenFile } from './cli/options.ts'
-import { CommandError, EXIT_OK, EXIT_USAGE } from './cli/terminal.ts'
+import { CommandError, EXIT_NEGATIVE, EXIT_OK, EXIT_USAGE } from './cli/terminal.ts'
 import { createFolderStore, type FolderStore, type Snapshot } from './config/folder.ts'
 import { emptyResources } from './config/resources.ts'
 import { EventLog } from './event-log.ts'
 import { HostAddresses } from './host-addresses.ts'
+import { hostIsStopping } from './host-state.ts'
 import { settleConfiguration } from './intent/settings.ts'
 import { createLog, type Log } from './log.ts'
+import { RestartMarker } from './restart-marker.ts'
 import { systemClock } from './sys/clock.ts'
 import { createTransport } from './sys/tcp.ts'
 import { version } from './version.ts'
+import { createBfd } from './workers/bfd-proxy.ts'
 import { createFibWorker } from './workers/fib-proxy.ts'
 
 /** A stop that takes longer is cut off; routes and sessions are then as after a crash. */
@@ -40,20 +43,17 @@ export async function run(options: RunOptions): Promise<number> {
     transport: createTransport(),
     store: strictAtStart(createFolderStore(options.manifests, { clock: systemClock })),
     fib: options.fib === 'none' ? createNullFib(fibSettings) : createFibWorker(fibSettings),
+    bfd: createBfd(),
     fibSettings,
     hostAddresses: new HostAddresses(),
     events,
     random: Math.random,
+    marker: markerOf(options, events),
+    hostIsStopping: () => hostIsStopping(),
   })
   const answers = new AgentAnswers(agent)
-  const api = buildApi(answers, {
-    listener: listenerOf(options.api),
-    token,
-    web: fileURLToPath(new URL('../api/web', import.meta.url)),
-    version,
-    onFailure: (error, request) => log.error(`${request.method} ${request.url} failed`, error),
-  })
   const stopped = untilSignal()
+  const api = makeApi(answers, options, token, log)
   try {
     await listen(api, options.api)
     await agent.start()
@@ -64,11 +64,38 @@ export async function run(options: RunOptions): Promise<number> {
     const signal = await stopped
     log.info(`${signal}: stopping`)
   } catch (error) {
-    await closeAll(agent, answers, api)
+    await closeAll(agent, answers, api, log)
     throw asStartFailure(error)
   }
-  await closeAll(agent, answers, api)
-  return EXIT_OK
+  return (await closeAll(agent, answers, api, log)) ? EXIT_OK : EXIT_NEGATIVE
+}
+
+/** The mark matters only where no kernel routes tell of an earlier run. */
+function markerOf({ fib, stateDir }: RunOptions, events: EventLog): RestartMarker | null {
+  if (fib !== 'none' || stateDir === null) return null
+  const report = (text: string) => events.add({ kind: 'condition', level: 'warn', text })
+  return new RestartMarker(stateDir, { clock: systemClock, report })
+}
+
+/** Building the API opens nothing yet, but options that would open it to everybody are refused. */
+function makeApi(
+  answers: AgentAnswers,
+  options: RunOptions,
+  token: string | null,
+  log: Log,
+): ReturnType<typeof buildApi> {
+  try {
+    return buildApi(answers, {
+      listener: listenerOf(options.api),
+      token,
+      web: fileURLToPath(new URL('../api/web', import.meta.url)),
+      version,
+      onFailure: (error, request) => log.error(`${request.method} ${request.url} failed`, error),
+    })
+  } catch (error) {
+    answers.close()
+    throw asStartFailure(error)
+  }
 }
 
 /** At the start, a manifest with an error stops the agent; later it only keeps its last state. */
@@ -139,17 +166,26 @@ function untilSignal(): Promise<string> {
   })
 }
 
+/** @returns whether everything that had to be done at the end was done */
 async function closeAll(
   agent: Agent,
   answers: AgentAnswers,
   api: ReturnType<typeof buildApi>,
-): Promise<void> {
+  log: Log,
+): Promise<boolean> {
   const cutOff = setTimeout(() => process.exit(1), stopMsMax)
   cutOff.unref()
   answers.close()
-  await agent.close()
+  let clean = true
+  try {
+    await agent.close()
+  } catch (error) {
+    clean = false
+    log.error(`the end was not clean: ${(error as Error).message}`)
+  }
   await api.close()
   clearTimeout(cutOff)
+  return clean
 }
 
 function inWords(error: unknown, endpoint: Endpoint): Error {

@@ -18,9 +18,11 @@ import type { Negotiated } from '../wire/context.ts'
 import { encodeRefresh, type RefreshSubtype } from '../wire/message.ts'
 import type { Fault } from '../wire/notification.ts'
 import { Driver, type DriverPorts } from './driver.ts'
+import type { Direction } from './lane.ts'
 import { keepaliveSeconds } from './negotiate.ts'
 import { awaitingOpen } from './reason.ts'
 import { type Happening, SessionRecord } from './record.ts'
+import { Tape, type TapeShelf } from './record-tape.ts'
 import type { SessionEnd } from './restart.ts'
 import { blockedReason, compareSettings, type SettingsChange } from './settings.ts'
 
@@ -41,6 +43,8 @@ export interface SessionHandler {
 }
 
 export interface SessionPorts extends DriverPorts {
+  /** Where tapes are had for recording; without it nothing is recorded. */
+  readonly shelf?: TapeShelf
   readonly handler: SessionHandler
 }
 
@@ -48,6 +52,8 @@ export interface SessionPorts extends DriverPorts {
 export type SessionView = Omit<PeerView, 'families' | 'dynamic'>
 
 export class PeerSession {
+  /** What happened to it and what it did, octet by octet. */
+  readonly tape: Tape
   readonly #driver: Driver
   readonly #record: SessionRecord
 
@@ -55,7 +61,9 @@ export class PeerSession {
   constructor(config: PeerConfig, ports: SessionPorts) {
     if (config.address === null) throw new RangeError(`peer ${config.name} has no address`)
     const { handler, clock } = ports
-    this.#record = new SessionRecord(config.name, clock, (event) => handler.event(event))
+    this.tape = new Tape(config, clock, ports.shelf ?? null)
+    const tell = (event: SpeakerEvent): void => handler.event(event)
+    this.#record = new SessionRecord(config.name, clock, this.tape, tell)
     this.#driver = new Driver(config, ports, this.#record, {
       up: (negotiated) => {
         this.#record.up(...describeUp(config.name, negotiated))
@@ -101,6 +109,8 @@ export class PeerSession {
 
   /** Begins to dial and to let the peer in, unless its settings keep it down. Idempotent. */
   start(): void {
+    this.tape.begin()
+    this.tape.note({ event: 'start' })
     this.#record.reason = this.#intention()
     this.#driver.start()
   }
@@ -113,13 +123,23 @@ export class PeerSession {
    * @returns resolves when the farewells have left and TCP is closed, two seconds later at most
    */
   stop(fault: Fault | null, text?: string): Promise<void> {
+    this.tape.note({ event: 'stop', fault, text: text ?? null })
     this.#driver.stop(fault, text ?? null, text ?? 'stopped')
     return this.#driver.quiet()
   }
 
   /** Ends the session by order (Cease, Administrative Reset) and begins anew about a second later. */
   reset(text?: string): void {
+    this.tape.note({ event: 'reset', text: text ?? null })
     this.#driver.reset(text ?? null, 'reset by the administrator')
+  }
+
+  /** Ends the session because its path is known to be dead, and tries again. */
+  fail(fault: Fault, reason: string): void {
+    this.tape.note({ event: 'fail', fault, reason })
+    if (this.state !== 'Established') return
+    this.#driver.halt(fault, null, reason)
+    this.#record.failed({ kind: 'error', direction: 'sent', reason })
   }
 
   /** A connection from this peer's address. */
@@ -138,6 +158,7 @@ export class PeerSession {
       : 'cease/otherConfigurationChange',
   ): SettingsChange {
     const change = compareSettings(this.config, config)
+    if (change !== 'unchanged') this.tape.configure(this.config, config, fault)
     this.#driver.config = config
     const blocked = blockedReason(config)
     if (change === 'reset') {
@@ -167,6 +188,11 @@ export class PeerSession {
     this.#record.sent.refresh += 1
     this.#driver.foremost.send([encodeRefresh(family, 0)])
     return true
+  }
+
+  /** Lets a timer run out now; false when it isn't running. A recording's timers are played so. */
+  expire(of: Direction | 'peer', timer: string): boolean {
+    return this.#driver.expire(of, timer)
   }
 
   view(): SessionView {

@@ -50,6 +50,13 @@ export function encodeFarewell(error: NotificationError, hardResets: boolean): U
   return encodeNotification(hardReset.code, hardReset.subcode, inner)
 }
 
+const holdTimerExpired = codeOf('holdTimerExpired').code
+
+/** Whether the peer just stopped talking, so that nothing should be sent its way. */
+export function fellSilent({ cause, code }: SessionEnd): boolean {
+  return cause === 'sent' && code === holdTimerExpired
+}
+
 /** Families whose routes stay, as stale, after this end of a session. */
 export function retainedFamilies(end: SessionEnd, negotiated: Negotiated): readonly FamilyName[] {
   const { peerRestart, families } = negotiated

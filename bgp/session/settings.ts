@@ -38,6 +38,7 @@ const effects: { readonly [K in keyof PeerConfig]-?: 'reset' | 'live' } = {
   addPathSend: 'reset',
   maxPrefixes: 'live',
   filters: 'live',
+  bfd: 'live',
   shutdown: 'reset',
   heldDown: 'live',
 }

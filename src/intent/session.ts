@@ -35,7 +35,6 @@ export interface Sessions {
 
 /** Fields that are read and not enforced yet; the words complete "… is not enforced yet". */
 export const notEnforced: readonly (readonly [keyof BgpPeerSpec, string])[] = [
-  ['bfd', 'BFD'],
   ['interface', 'interface'],
   ['reachableBy', 'reachableBy'],
   ['role', 'role'],
@@ -184,9 +183,19 @@ function configurePeer(
     addPathSend:
       addPathSends[spec.addPaths?.send ?? (peering.remote === null ? 'None' : 'Multipath')],
     maxPrefixes: maxPrefixesOf(spec),
+    bfd: bfdOf(spec),
     filters: policy.ok ? policy.value : [],
     shutdown: spec.shutdown,
     heldDown: reasons.length === 0 ? null : reasons.join('; '),
+  }
+}
+
+function bfdOf({ bfd }: BgpPeerSpec): PeerConfig['bfd'] {
+  if (bfd === undefined) return null
+  return {
+    transmitMs: bfd.transmitInterval,
+    receiveMs: bfd.receiveInterval,
+    multiplier: bfd.detectMultiplier,
   }
 }
 

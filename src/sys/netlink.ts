@@ -1,7 +1,7 @@
 /**
  * The kernel behind `fib/`'s port: two rtnetlink sockets (netlink(7), rtnetlink(7)). The request
  * socket blocks with a time limit; the other is nonblocking, rides the event loop through koffi's
- * poll, and hears links, IPv4 addresses, neighbours and routes. A socket filter drops notifications
+ * poll, and hears links, IPv4 addresses, neighbours, routes and nexthop objects. A socket filter drops notifications
  * of our own changes in the kernel, by the port id of the request socket: by protocol number would
  * hide what others do to our routes.
  */
@@ -26,6 +26,8 @@ const netlinkOptions = { addMembership: 1, capAck: 10, extAck: 11, strictCheck: 
 
 /** RTNLGRP_*: link, neighbours, IPv4 addresses and routes, IPv6 routes. */
 const groups = [1, 3, 5, 7, 11]
+/** RTNLGRP_NEXTHOP: kernels before 5.3 have neither it nor anything to tell there. */
+const nexthopGroup = 32
 
 const receiveBytes = 8 * 1024 * 1024
 const sendBytes = 2 * 1024 * 1024
@@ -36,7 +38,7 @@ const replySeconds = 5
 /** Linux sends notifications one a datagram, small; a page of link statistics is the largest. */
 const notificationBytesMax = 65_536
 
-const errnoNumbers = { again: 11, interrupted: 4, noBuffers: 105 } as const
+const errnoNumbers = { again: 11, interrupted: 4, invalid: 22, noBuffers: 105 } as const
 // glibc and musl both have it; koffi's libc door in libc.ts covers calls that answer an errno.
 const getsockname = koffi
   .load(null)
@@ -89,6 +91,13 @@ export class NetlinkKernel implements Kernel {
         const result = setsockoptInt(this.#events, solNetlink, netlinkOptions.addMembership, group)
         check(`joining notification group ${group}`, result)
       }
+      const joined = setsockoptInt(
+        this.#events,
+        solNetlink,
+        netlinkOptions.addMembership,
+        nexthopGroup,
+      )
+      if (joined !== -errnoNumbers.invalid) check('joining the nexthop group', joined)
     } catch (error) {
       this.close()
       throw error

@@ -17,6 +17,8 @@ export type FibOrder =
   | { readonly kind: 'synchronised' }
   | { readonly kind: 'track'; readonly nextHop: string }
   | { readonly kind: 'untrack'; readonly nextHop: string }
+  | { readonly kind: 'dead'; readonly nextHop: string }
+  | { readonly kind: 'alive'; readonly nextHop: string }
 
 export type FibCall =
   | { readonly kind: 'start' }

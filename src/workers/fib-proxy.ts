@@ -152,6 +152,14 @@ class FibProxy implements Fib {
     this.#order({ kind: 'untrack', nextHop })
   }
 
+  dead(nextHop: string): void {
+    this.#order({ kind: 'dead', nextHop })
+  }
+
+  alive(nextHop: string): void {
+    this.#order({ kind: 'alive', nextHop })
+  }
+
   onResolution(listener: (resolutions: readonly Resolution[]) => void): void {
     this.#resolutionListeners.push(listener)
   }

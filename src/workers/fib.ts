@@ -50,6 +50,12 @@ function obey(target: Fib, order: FibOrder): void {
       case 'untrack':
         target.untrack(order.nextHop)
         break
+      case 'dead':
+        target.dead?.(order.nextHop)
+        break
+      case 'alive':
+        target.alive?.(order.nextHop)
+        break
     }
   } catch (error) {
     const text = `${order.kind}: ${plain(error).message}`

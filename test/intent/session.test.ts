@@ -138,6 +138,7 @@ t.test('every parameter of a peer arrives', async (t) => {
       addPathReceive: true,
       addPathSend: 'None',
       maxPrefixes: null,
+      bfd: null,
       filters: [],
       shutdown: true,
       heldDown: null,

@@ -129,7 +129,10 @@ const ownFields = {
         transmitInterval: leaf<number>('interval', { default: '300ms' }),
         detectMultiplier: Type.Integer({ default: 3, minimum: 1, maximum: 255 }),
       },
-      { description: 'Bidirectional forwarding detection (RFC 5880). Not enforced yet.' },
+      {
+        description:
+          'Bidirectional forwarding detection (RFC 5880): how often, and how many may be missed.',
+      },
     ),
   ),
   gracefulRestart: Type.Optional(

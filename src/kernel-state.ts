@@ -1,0 +1,160 @@
+/**
+ * What the kernel writer is and what is wrong there at present. Its events say that something went
+ * wrong once; a condition must go when its cause does. So events only name suspects, and whoever
+ * looks gets them judged by what the writer says now.
+ */
+import type { Fib, FibEvent, FibRouteView, FibSettings, FibStatus } from '../fib/types.ts'
+import { fail, warn } from './intent/problem.ts'
+import type { Problem } from './intent/types.ts'
+
+/** Routes named in conditions; the others are counted. */
+const suspectsMax = 32
+
+export interface KernelLook {
+  readonly status: FibStatus
+  readonly problems: readonly Problem[]
+}
+
+export class KernelState {
+  readonly #fib: Fib
+  readonly #settings: () => FibSettings
+  /** Prefixes that an event complained of, the latest last. */
+  readonly #suspects = new Set<string>()
+  /** A complaint that is about no single route stands until the kernel's table was read again. */
+  #trouble: { readonly text: string; readonly scans: number } | null = null
+  #started = false
+  #death: string | null = null
+
+  constructor(fib: Fib, settings: () => FibSettings) {
+    this.#fib = fib
+    this.#settings = settings
+  }
+
+  /** From now on a writer that can't be asked is news. */
+  started(): void {
+    this.#started = true
+  }
+
+  /** It has not started yet, so there is nothing to show. */
+  get asleep(): boolean {
+    return !this.#started
+  }
+
+  /** Whether it can be asked at all. */
+  get answers(): boolean {
+    return this.#started && this.#death === null
+  }
+
+  /** Why the writer is gone for good, or null. Only a new process mends that. */
+  get death(): string | null {
+    return this.#death
+  }
+
+  /** Resolves when the event is taken in; never rejects. */
+  async note({ kind, level, text, data }: FibEvent): Promise<void> {
+    if (kind !== 'fib.error' && kind !== 'fib.conflict') return
+    const prefix = data?.['prefix']
+    if (typeof prefix === 'string') {
+      this.#suspects.delete(prefix)
+      this.#suspects.add(prefix)
+      const [oldest] = this.#suspects
+      if (this.#suspects.size > suspectsMax && oldest !== undefined) this.#suspects.delete(oldest)
+    } else if (level === 'error') {
+      try {
+        const { counters } = await this.#fib.status()
+        this.#trouble = { text, scans: counters.scans }
+      } catch {
+        // It told of its end, and answers no more.
+        this.#death = text
+      }
+    }
+  }
+
+  /** Never rejects: where the writer can't be asked, the status is that of one that did nothing. */
+  async look(): Promise<KernelLook> {
+    try {
+      const status = await this.#fib.status()
+      return { status, problems: [...this.#troubles(status), ...(await this.#routes(status))] }
+    } catch (error) {
+      const status = { ...nothingDone, settings: this.#settings() }
+      if (!this.#started) return { status, problems: [] }
+      return { status, problems: [this.#silence(error as Error)] }
+    }
+  }
+
+  #silence({ message }: Error): Problem {
+    if (this.#death === null) {
+      return fail('KernelWriterSilent', 'kernel', `the kernel writer can't be asked: ${message}`)
+    }
+    const text = `nothing is written to the kernel any more: ${this.#death}`
+    return fail('KernelWriterGone', 'kernel', text, 'restart the agent; it adopts its routes')
+  }
+
+  #troubles({ counters }: FibStatus): Problem[] {
+    if (this.#trouble !== null && counters.scans > this.#trouble.scans) this.#trouble = null
+    if (this.#trouble === null) return []
+    const remedy = 'it is tried again by itself; routelet events says how often'
+    return [fail('KernelError', 'kernel', this.#trouble.text, remedy)]
+  }
+
+  async #routes({ conflicts, failed }: FibStatus): Promise<Problem[]> {
+    if (conflicts + failed === 0) {
+      this.#suspects.clear()
+      return []
+    }
+    const found: Record<'conflict' | 'failed', Problem[]> = { conflict: [], failed: [] }
+    for (const prefix of this.#suspects) {
+      const { wanted } = await this.#fib.lookup(prefix)
+      if (wanted?.status === 'conflict') found.conflict.push(conflictOf(wanted))
+      else if (wanted?.status === 'failed') found.failed.push(refusalOf(wanted))
+      else this.#suspects.delete(prefix)
+    }
+    return [
+      ...found.conflict,
+      ...others('KernelConflict', conflicts - found.conflict.length, 'held by routes of others'),
+      ...found.failed,
+      ...others('KernelError', failed - found.failed.length, 'refused by the kernel'),
+    ]
+  }
+}
+
+function conflictOf({ prefix, reason }: FibRouteView): Problem {
+  const remedy = 'remove the other route, or give ours another fib.metric'
+  return warn('KernelConflict', `route ${prefix}`, reason ?? 'held by another program', remedy)
+}
+
+function refusalOf({ prefix, reason }: FibRouteView): Problem {
+  const message = `the kernel refuses it: ${reason ?? 'no reason is known'}`
+  return fail('KernelError', `route ${prefix}`, message, 'it is tried again by itself')
+}
+
+function others(code: string, count: number, what: string): Problem[] {
+  if (count <= 0) return []
+  const message = `${count} ${count === 1 ? 'route is' : 'further routes are'} ${what}`
+  return [warn(code, 'kernel', message, 'routelet fib --diff lists them')]
+}
+
+const nothingDone: Omit<FibStatus, 'settings'> = {
+  mode: 'kernel',
+  wanted: 0,
+  installed: 0,
+  pending: 0,
+  unresolved: 0,
+  failed: 0,
+  conflicts: 0,
+  stale: 0,
+  blackholes: 0,
+  adopted: 0,
+  adoptedFamilies: [],
+  counters: {
+    added: 0,
+    replaced: 0,
+    deleted: 0,
+    errors: 0,
+    repairs: 0,
+    scans: 0,
+    overflows: 0,
+    swept: 0,
+  },
+  nextHops: [],
+}

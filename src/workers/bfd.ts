@@ -1,0 +1,96 @@
+/**
+ * Entry of the BFD thread: a session of 50 ms × 3 must not wait for anything the main thread does.
+ * Where it is allowed, the thread goes before ordinary ones too (SCHED_RR), so that neither must it
+ * wait for another program.
+ */
+import { randomInt } from 'node:crypto'
+import { closeSync, openSync } from 'node:fs'
+import { parentPort, workerData } from 'node:worker_threads'
+import { BfdEngine, type BfdState, type BfdView } from '../../bgp/bfd/index.ts'
+import { systemClock } from '../sys/clock.ts'
+import { errnoName, setns } from '../sys/libc.ts'
+import { raiseThread } from '../sys/scheduler.ts'
+import { createBfdNetwork } from '../sys/udp.ts'
+import type { BfdWorkerData, FromBfdWorker, ToBfdWorker } from './bfd-messages.ts'
+
+const cloneNewnet = 0x4000_0000
+
+/** Views with their counters go to the main thread a page at a time, when it has read the last. */
+const refreshMs = 500
+const pathsPerPage = 128
+
+const { netnsPath, priority } = workerData as BfdWorkerData
+
+enterNamespace()
+const engine = new BfdEngine({
+  network: createBfdNetwork(),
+  clock: systemClock,
+  random: Math.random,
+  newDiscriminator: () => randomInt(1, 2 ** 32),
+  onState: tellState,
+  onEvent: (event) => say({ from: 'event', event }),
+})
+let nextPage = 0
+let mainThreadReads = true
+const refresh = setInterval(tellPage, refreshMs)
+parentPort?.on('message', obey)
+takePrecedence()
+
+function obey(message: ToBfdWorker): void {
+  switch (message.to) {
+    case 'sessions':
+      engine.setSessions(message.sessions)
+      tellViews(engine.views(), true)
+      return
+    case 'seen':
+      mainThreadReads = true
+      return
+    case 'close':
+      clearInterval(refresh)
+      engine.close()
+      // Without its port the thread has nothing left to wait for, and ends by itself.
+      parentPort?.close()
+      return
+  }
+}
+
+function tellState(state: BfdState): void {
+  const view = engine.view(state.name)
+  say({ from: 'state', state, view })
+}
+
+function tellPage(): void {
+  if (!mainThreadReads || engine.size === 0) return
+  if (nextPage >= engine.size) nextPage = 0
+  tellViews(engine.views(nextPage, pathsPerPage), false)
+  nextPage += pathsPerPage
+  mainThreadReads = false
+}
+
+function tellViews(views: readonly BfdView[], whole: boolean): void {
+  say({ from: 'views', views, whole, refusals: engine.refusals() })
+}
+
+/** Moves this thread, and only this one, into a network namespace. */
+function enterNamespace(): void {
+  if (netnsPath === null) return
+  const fd = openSync(netnsPath, 'r')
+  const result = setns(fd, cloneNewnet)
+  closeSync(fd)
+  if (result < 0) {
+    throw new Error(`entering the network namespace ${netnsPath}: ${errnoName(-result)}`)
+  }
+}
+
+/** Last, so that loading and compiling is done like everybody else's work. */
+function takePrecedence(): void {
+  if (priority === null) return
+  const refusal = raiseThread(priority)
+  if (refusal === null) return
+  const text = `BFD runs without real-time priority (${refusal}): a busy host may delay it`
+  say({ from: 'event', event: { kind: 'bfd.note', level: 'info', text } })
+}
+
+function say(message: FromBfdWorker): void {
+  parentPort?.postMessage(message)
+}

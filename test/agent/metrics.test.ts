@@ -1,0 +1,52 @@
+/** What Prometheus scrapes: every metric of the table, with values that don't add up over scrapes. */
+import t from 'tap'
+import { createMetrics } from '../../src/metrics.ts'
+import { node, peer, stage, started } from './scene.ts'
+
+const delay = () => ({ p50: 1, p99: 20, max: 300 })
+
+t.test('a scrape has every metric, and the next one is not its double', async (t) => {
+  const { agent, clock } = await started(node() + peer)
+  clock.advance(1000)
+  const metrics = createMetrics(agent, delay)
+  const { contentType, body } = await metrics.read()
+  t.match(contentType, /^text\/plain; version=0\.0\.4/)
+  for (const line of [
+    'routelet_ready 0',
+    'routelet_info{version="0.1.0",node="n1"} 1',
+    'routelet_peer_up{peer="tor",type="ebgp"} 0',
+    'routelet_peer_flaps_total{peer="tor"} 0',
+    'routelet_peer_updates_total{peer="tor",direction="sent"} 0',
+    'routelet_peer_received_prefixes{peer="tor",family="ipv4-unicast"} 0',
+    'routelet_rib_prefixes{family="ipv4-unicast"} 1',
+    'routelet_rib_paths{family="ipv6-unicast"} 0',
+    'routelet_rib_attribute_sets 1',
+    'routelet_fib_routes{status="installed"} 0',
+    'routelet_fib_routes{status="pending"} 1',
+    'routelet_fib_operations_total{operation="added"} 0',
+    'routelet_conditions{severity="error"} 0',
+    'routelet_event_loop_delay_seconds{quantile="0.99"} 0.02',
+  ]) {
+    t.ok(body.split('\n').includes(line), line)
+  }
+  t.match(body, /^routelet_peers\{state="\w+"\} 1$/m)
+  t.match(body, /^routelet_resident_memory_bytes [1-9]\d+$/m)
+  const again = (await metrics.read()).body
+  const stable = (text: string) => text.replace(/^routelet_resident.*$/m, '')
+  t.equal(stable(again), stable(body))
+  await agent.close()
+})
+
+t.test('conditions are counted by severity', async (t) => {
+  const { agent } = await started(peer)
+  const { body } = await createMetrics(agent, delay).read()
+  t.match(body, /^routelet_conditions\{severity="error"\} 1$/m)
+  t.match(body, /^routelet_conditions\{severity="info"\} 0$/m)
+  await agent.close()
+})
+
+t.test('an agent that is still starting can be scraped', async (t) => {
+  const { agent } = stage(node())
+  const { body } = await createMetrics(agent, delay).read()
+  t.match(body, /^routelet_ready 0$/m)
+})
