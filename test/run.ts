@@ -33,7 +33,7 @@ interface FileResult {
 }
 
 /** Rooms whose files start daemons and wait for them; they also start first. */
-const slowRooms = ['test/interop/', 'test/lab/']
+const slowRooms = ['test/interop/', 'test/lab/', 'test/bfd/']
 const deadlineSeconds = 120
 const slowDeadlineSeconds = 300
 /** Between the deadline, when tap itself reports the test that hangs, and SIGKILL. */

@@ -175,15 +175,8 @@ function configurePeer(
     asOverride: spec.asOverride,
     ttlSecurity: spec.ttlSecurity ?? null,
     ebgpMultihop: spec.ebgpMultihop ?? null,
-    gracefulRestart: spec.gracefulRestart?.mode ?? 'Enabled',
+    ...sessionOptions(peering, spec),
     restartSeconds: restart ?? meshSpec.maxRestartTime,
-    staleSeconds: spec.gracefulRestart?.staleTime ?? staleSecondsDefault,
-    // Between our own speakers a reflector must not hide equal paths from its clients.
-    addPathReceive: spec.addPaths?.receive ?? true,
-    addPathSend:
-      addPathSends[spec.addPaths?.send ?? (peering.remote === null ? 'None' : 'Multipath')],
-    maxPrefixes: maxPrefixesOf(spec),
-    bfd: bfdOf(spec),
     filters: policy.ok ? policy.value : [],
     shutdown: spec.shutdown,
     heldDown: reasons.length === 0 ? null : reasons.join('; '),
@@ -196,6 +189,24 @@ function bfdOf({ bfd }: BgpPeerSpec): PeerConfig['bfd'] {
     transmitMs: bfd.transmitInterval,
     receiveMs: bfd.receiveInterval,
     multiplier: bfd.detectMultiplier,
+  }
+}
+
+type SessionOptions = Pick<
+  PeerConfig,
+  'gracefulRestart' | 'staleSeconds' | 'addPathReceive' | 'addPathSend' | 'maxPrefixes' | 'bfd'
+>
+
+/** What routelet's own fields ask for beside Calico's. */
+function sessionOptions({ remote }: Peering, spec: BgpPeerSpec): SessionOptions {
+  return {
+    gracefulRestart: spec.gracefulRestart?.mode ?? 'Enabled',
+    staleSeconds: spec.gracefulRestart?.staleTime ?? staleSecondsDefault,
+    // Between our own speakers a reflector must not hide equal paths from its clients.
+    addPathReceive: spec.addPaths?.receive ?? true,
+    addPathSend: addPathSends[spec.addPaths?.send ?? (remote === null ? 'None' : 'Multipath')],
+    maxPrefixes: maxPrefixesOf(spec),
+    bfd: bfdOf(spec),
   }
 }
 

@@ -53,7 +53,7 @@ spec:
 apiVersion: projectcalico.org/v3
 kind: BGPPeer
 metadata: {name: filtered}
-spec: {peerIP: 10.0.0.253, asNumber: 65001, filters: [f], bfd: {}}
+spec: {peerIP: 10.0.0.253, asNumber: 65001, filters: [f], role: Peer}
 ---
 apiVersion: projectcalico.org/v3
 kind: BGPFilter
@@ -112,8 +112,8 @@ t.test('plan -o json has the stable shape, and no password', async (t) => {
         reason: 'NotEnforced',
         severity: 'warning',
         subject: 'BGPPeer/filtered',
-        message: 'BFD is not enforced yet: the session stays down',
-        remedy: 'remove bfd to bring the session up',
+        message: 'role is not enforced yet: the session stays down',
+        remedy: 'remove role to bring the session up',
       },
     ],
   })
@@ -128,7 +128,7 @@ t.test('plan for people says what the node would have', async (t) => {
     terminal.text(),
     /tor {7}10\.0\.0\.254 {3}179 {2}65001 {2}10\.0\.0\.1 {2}eBGP, MD5 {2}BGPPeer tor/,
   )
-  t.match(terminal.text(), /BFD is not enforced yet/)
+  t.match(terminal.text(), /role is not enforced yet/)
   t.match(terminal.text(), /table 254, protocol 179, metric 2179, at most 16 paths, install All/)
   t.notMatch(terminal.text(), /verysecret/)
 })
@@ -144,7 +144,7 @@ t.test('check says valid, counts, and exits 0 with warnings', async (t) => {
   const terminal = makeTerminal()
   const folder = makeFolder(t, manifests)
   t.equal(await runCheck(folder, { output: 'table' }, terminal), 0)
-  t.match(terminal.text(), /warning: BGPPeer\/filtered: BFD is not enforced yet/)
+  t.match(terminal.text(), /warning: BGPPeer\/filtered: role is not enforced yet/)
   t.match(terminal.text(), /\nvalid: 1 node, 2 BGPPeers; 0 errors, 1 warning\n$/)
 })
 

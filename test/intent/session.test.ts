@@ -54,7 +54,7 @@ t.test('what is not enforced holds a peer down, in words', async (t) => {
       'filters: f does not exist: the session stays down',
       ['error UnknownFilter BGPPeer/tor'],
     ],
-    ['bfd: {}', 'BFD is not enforced yet', ['warning NotEnforced BGPPeer/tor']],
+    ['role: Peer', 'role is not enforced yet', ['warning NotEnforced BGPPeer/tor']],
     [
       'role: Peer, reachableBy: 10.0.0.9',
       'reachableBy and role are not enforced yet',
