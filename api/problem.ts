@@ -13,6 +13,7 @@ export const problems = {
   foreignOrigin: { status: 403, title: 'The request comes from another site' },
   unknownPath: { status: 404, title: 'There is nothing at this path' },
   unknownPeer: { status: 404, title: 'No peer has this name' },
+  notRecorded: { status: 404, title: 'The session is not recorded' },
   noPage: { status: 404, title: 'The looking glass is not installed' },
   wrongMethod: { status: 405, title: 'The method does not fit this path' },
   notAccepted: { status: 409, title: 'The order was not carried out' },

@@ -93,6 +93,8 @@ export interface AgentViews {
     limit: number,
     after: string | null,
   ): Page<PathView>
+  /** The recent events of a peer's session as JSON lines (docs/replay.md); null: not recorded. */
+  recording(name: string): string | null
   routes(query: RouteQuery): Page<PathView>
   /** `prefix` is canonical CIDR, or a host address as /32 or /128. */
   explain(prefix: string, peer: string | null): Promise<ExplainView>
@@ -111,4 +113,6 @@ export interface AgentViews {
   refresh(peer: string): OrderResult
   shutdown(peer: string): OrderResult
   enable(peer: string): OrderResult
+  /** Graceful shutdown of the node's routes (RFC 8326), or the end of it. */
+  drain(draining: boolean): OrderResult
 }

@@ -2,7 +2,6 @@
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
 import type {
   AgentViews,
-  ConditionView,
   EventView,
   ExplainView,
   NodeView,
@@ -14,9 +13,8 @@ import { formatRecording } from '../bgp/index.ts'
 import type { PathView, PeerView } from '../bgp/types.ts'
 import type { FibDifference, FibLookup, FibRouteView, FibStatus } from '../fib/types.ts'
 import type { Agent } from './agent.ts'
-import type { ConfigProblem } from './config/problem.ts'
+import { conditionOf } from './conditions.ts'
 import { explainInWords } from './explain.ts'
-import type { Problem } from './intent/types.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { version } from './version.ts'
 
@@ -185,6 +183,14 @@ export class AgentAnswers implements AgentViews {
     return { accepted: done, message: done ? `session ${peer} is shut down` : `no peer ${peer}` }
   }
 
+  drain(draining: boolean): OrderResult {
+    this.#agent.speaker.drain(draining)
+    const message = draining
+      ? 'every route is announced as the last choice (GRACEFUL_SHUTDOWN, RFC 8326)'
+      : 'routes are announced as usual again'
+    return { accepted: true, message }
+  }
+
   enable(peer: string): OrderResult {
     const done = this.#agent.speaker.enable(peer)
     return { accepted: done, message: done ? `session ${peer} is enabled` : `no peer ${peer}` }
@@ -209,17 +215,4 @@ function routeCounts(
   family: 'ipv4-unicast' | 'ipv6-unicast',
 ): { prefixes: number; paths: number } {
   return { prefixes: counts.prefixes[family], paths: counts.paths[family] }
-}
-
-function conditionOf(problem: Problem | ConfigProblem): ConditionView {
-  const place = 'file' in problem ? [`${problem.file}:${problem.line}`] : []
-  const about = problem.subject === '' ? [] : [problem.subject]
-  const field = 'field' in problem && problem.field !== '' ? `${problem.field}: ` : ''
-  return {
-    reason: problem.reason,
-    severity: problem.severity,
-    subject: [...place, ...about].join(' '),
-    message: `${field}${problem.message}`,
-    remedy: problem.remedy,
-  }
 }

@@ -4,13 +4,9 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyInstance } from 'fastify'
 import { parseContinue } from '../address.ts'
+import { fibStatusSchema } from '../kernel-schema.ts'
 import { noQuery, pageQuery } from '../query.ts'
-import {
-  fibDifferenceListSchema,
-  fibPageSchema,
-  fibStatusSchema,
-  problemSchema,
-} from '../schema.ts'
+import { fibDifferenceListSchema, fibPageSchema, problemSchema } from '../schema.ts'
 import type { AgentViews } from '../views.ts'
 
 export function fibRoutes(plain: FastifyInstance, views: AgentViews): void {

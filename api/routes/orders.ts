@@ -1,5 +1,5 @@
 /**
- * What a peer can be told to do. Who may order is decided before a request comes here.
+ * What a peer, and the node, can be told to do. Who may order is decided before a request comes here.
  */
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyInstance } from 'fastify'
@@ -11,9 +11,14 @@ import { requirePeer } from './peers.ts'
 
 const orders = {
   reset: 'Close the session with Cease/Administrative Reset and open it again',
-  refresh: 'Ask the peer for its routes again and send ours again (RFC 2918)',
+  refresh: 'Ask the peer for all its routes again, in every family (RFC 2918)',
   shutdown: 'Keep the session down until enabled, or until the agent starts anew',
   enable: 'Undo a shutdown',
+} as const
+
+const nodeOrders = {
+  drain: 'Announce every route as the last choice (GRACEFUL_SHUTDOWN, RFC 8326) until undrained',
+  undrain: 'Announce every route as usual again',
 } as const
 
 export function orderRoutes(plain: FastifyInstance, views: AgentViews): void {
@@ -37,6 +42,14 @@ export function orderRoutes(plain: FastifyInstance, views: AgentViews): void {
         }
         return reply.code(202).send(result)
       },
+    )
+  }
+  for (const [order, summary] of Object.entries(nodeOrders)) {
+    const response = { 202: orderSchema, default: problemSchema }
+    app.post(
+      `/v1/${order}`,
+      { schema: { summary, querystring: noQuery, response } },
+      async (_request, reply) => reply.code(202).send(views.drain(order === 'drain')),
     )
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Peers: the list, one of them, and its routes.
+ * Peers: the list, one of them, its routes, and the recording of its session.
  */
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyInstance } from 'fastify'
@@ -57,11 +57,38 @@ export function peerRoutes(plain: FastifyInstance, views: AgentViews): void {
       return views.peerRoutes(params.name, query.view, query.limit, parseContinue(query.continue))
     },
   )
+
+  app.get(
+    '/v1/peers/:name/recording',
+    {
+      schema: {
+        summary: 'What the session received, sent and did lately, for `routelet replay`',
+        description: 'JSON lines, oldest event first; no password is in them.',
+        params: peerParams,
+        querystring: noQuery,
+        produces: ['application/jsonl'],
+      },
+    },
+    async ({ params }, reply) => {
+      requirePeer(views, params.name)
+      const recording = views.recording(params.name)
+      if (recording === null) throw notRecorded(params.name)
+      return reply.type('application/jsonl; charset=utf-8').send(recording)
+    },
+  )
 }
 
 /** @throws Problem `unknownPeer` with the nearest name. */
 export function requirePeer(views: AgentViews, name: string): void {
   if (views.peer(name) === null) throw unknownPeer(views, name)
+}
+
+function notRecorded(name: string): Problem {
+  return new Problem(
+    'notRecorded',
+    `the session of ${JSON.stringify(name)} is not recorded`,
+    'only so many sessions are, those that began first: see docs/replay.md',
+  )
 }
 
 function unknownPeer(views: AgentViews, name: string): Problem {

@@ -12,6 +12,8 @@ const REFRESH_MS_MIN = 500
 const REFRESH_MS_MAX = 5000
 /** Nobody looks. */
 const REFRESH_MS_HIDDEN = 30_000
+/** The agent reads the whole of its kernel's table for it. */
+const DIFFERENCE_MS_MIN = 15_000
 const EVENTS_MAX = 200
 const ROUTES_STEP = 100
 
@@ -19,6 +21,7 @@ let routesShown = ROUTES_STEP
 let timer = null
 let due = Number.POSITIVE_INFINITY
 let running = false
+let comparedAt = Number.NEGATIVE_INFINITY
 
 async function refresh() {
   if (running) return
@@ -26,7 +29,7 @@ async function refresh() {
   clearTimeout(timer)
   due = Number.POSITIVE_INFINITY
   try {
-    await Promise.all([showNode(), showPeers(), showKernel()])
+    await Promise.all([showNode(), showPeers(), showKernel(), showDifference()])
     showProblem(null)
   } catch (error) {
     if (!(error instanceof AgentError)) throw error
@@ -74,14 +77,16 @@ async function showKernel() {
   } while (token !== null && items.length < routesShown)
   replace(byId('fib-list'), items.length === 0 ? nothing('none') : panels.kernelRoutes(items, ask))
   byId('fib-more').hidden = token === null
-  const difference = (await get('/v1/fib/diff')).items
+}
+
+async function showDifference() {
+  if (performance.now() - comparedAt < DIFFERENCE_MS_MIN) return
+  comparedAt = performance.now()
+  const { mode } = await get('/v1/fib/status')
   byId('fib-difference').textContent =
-    difference.length === 0
-      ? 'The kernel holds what is wanted.'
-      : difference
-          .slice(0, 10)
-          .map(({ prefix, problem }) => `${prefix} is ${problem}`)
-          .join('; ')
+    mode === 'none'
+      ? 'The agent runs with --fib none: nothing is written to the kernel.'
+      : panels.difference((await get('/v1/fib/diff')).items)
 }
 
 function nothing(text) {
@@ -156,7 +161,7 @@ void follow({
     addEvent(panels.event(event))
     refreshWithin(REFRESH_MS_MIN)
   },
-  remark: (text) => addEvent(element('li', { class: 'warn' }, text)),
+  remark: (text) => addEvent(panels.remark(text)),
   connected(yes) {
     byId('stream').textContent = yes ? 'live' : 'not connected; trying again'
   },

@@ -3,6 +3,8 @@
  */
 import { element, table } from './dom.js'
 
+const DIFFERENCES_SHOWN = 10
+
 const units = [
   ['d', 86400],
   ['h', 3600],
@@ -34,7 +36,8 @@ export function judge(node) {
 }
 
 export function facts(node) {
-  const parts = [`AS ${node.asn}`, `router id ${node.routerId}`]
+  // Before the own Node is known, there is neither.
+  const parts = node.asn === 0 ? [] : [`AS ${node.asn}`, `router id ${node.routerId}`]
   if (node.clusterId !== null) parts.push(`cluster ${node.clusterId}`)
   parts.push(`up ${duration(Date.now() - node.startedAt)}`, `routelet ${node.version}`)
   return parts.join(' · ')
@@ -161,8 +164,9 @@ export function explanation({ words, bgp, fib }) {
 }
 
 function paths(list) {
-  const rank = (path) =>
+  const standing = (path) =>
     path.best ? 'best' : path.multipath ? 'multipath' : path.eligible ? 'backup' : 'unusable'
+  const rank = (path) => (path.stale ? `${standing(path)}, stale` : standing(path))
   const asPath = ({ attributes }) =>
     (attributes.asPath ?? []).map(({ asns }) => asns.join(' ')).join(' ')
   return table(
@@ -212,22 +216,42 @@ function advertisements(list) {
         value: ({ advertised }) => (advertised ? 'yes' : 'no'),
         tone: ({ advertised }) => (advertised ? 'good' : 'quiet'),
       },
+      { title: 'Next hop', value: ({ attributes }) => attributes?.nextHop ?? null },
       { title: 'Why', value: (row) => row.reason },
     ],
     list,
   )
 }
 
+/** What the stream says of itself stands among the events. */
+export function remark(text) {
+  return element('li', { class: 'warn' }, element('span', {}, text))
+}
+
 export function event({ at, level, kind, peer, text }) {
   const tones = { debug: 'quiet', info: null, warn: 'warn', error: 'bad' }
   const time = new Date(at)
   const clock = time.toLocaleTimeString(undefined, { hour12: false })
+  const about = peer === null || text.includes(peer) ? text : `${peer}: ${text}`
   return element(
     'li',
     { class: tones[level] },
     element('time', { datetime: time.toISOString(), title: time.toString() }, clock),
-    [kind, peer, text].filter(Boolean).join('  '),
+    element('span', { class: 'kind' }, kind),
+    element('span', {}, about),
   )
+}
+
+/** How the kernel compares with what is wanted, in a sentence. */
+export function difference(list) {
+  if (list.length === 0) return 'The kernel holds what is wanted.'
+  const named = list
+    .slice(0, DIFFERENCES_SHOWN)
+    .map(
+      ({ prefix, problem }) => `${prefix} is ${problem === 'conflict' ? 'in conflict' : problem}`,
+    )
+  const more = list.length - named.length
+  return `${named.join('; ')}${more > 0 ? `; and ${more} more` : ''}.`
 }
 
 function gateways(list) {

@@ -1,7 +1,7 @@
 /**
  * The command line: every command with its options, help and exit codes. Commands that ask a running
  * agent are carried out here; those that are programs of their own (`run`, `lab`, `check`, `plan`,
- * `decode`) are handed in, so that asking stays quick to start.
+ * `decode`, `replay`) are handed in, so that asking stays quick to start.
  */
 import { Command, CommanderError, Option } from 'commander'
 import type { LabOptions } from '../lab/options.ts'
@@ -10,6 +10,7 @@ import type { Endpoint } from './endpoint.ts'
 import { apiOption, collect, list, misuse, numeral, outputOption, wholeNumber } from './options.ts'
 import { formatError, type Output } from './output.ts'
 import { addOrders, addQuestions, type Context } from './questions.ts'
+import type { ReplayOptions } from './replay.ts'
 import { CommandError, EXIT_OK, EXIT_USAGE, type Terminal } from './terminal.ts'
 
 export interface RunOptions {
@@ -19,6 +20,7 @@ export interface RunOptions {
   /** File with the bearer token for orders; null: none. */
   readonly apiTokenFile: string | null
   readonly fib: 'kernel' | 'none'
+  /** Where `--fib none` remembers that it ran; null: nowhere. */
   readonly stateDir: string | null
   /** null: as the manifests say. */
   readonly logLevel: string | null
@@ -38,6 +40,7 @@ export interface Handlers {
   check(directory: string, options: { readonly output: Output }): Promise<number>
   plan(options: PlanOptions): Promise<number>
   decode(options: DecodeOptions): Promise<number>
+  replay(file: string, options: ReplayOptions): Promise<number>
 }
 
 const EXIT_CODES = `
@@ -106,22 +109,7 @@ function addPrograms(
   finish: (exitCode: number) => void,
 ): void {
   program.commandsGroup('Programs:')
-  program
-    .command('run')
-    .description('run the agent of a node')
-    .requiredOption('--node <name>', "this node's name, as in its Node manifest")
-    .option('--manifests <dir>', 'folder of manifests; may be given again', collect, [])
-    .addOption(new Option('--kubernetes', 'read the resources from the cluster'))
-    .addOption(apiOption('where to serve the API: HOST:PORT or unix:PATH'))
-    .option('--api-token-file <file>', 'file with the bearer token that orders must carry')
-    .addOption(
-      new Option('--fib <mode>', 'write routes to the kernel, or nowhere')
-        .choices(['kernel', 'none'])
-        .default('kernel'),
-    )
-    .option('--state-dir <dir>', 'folder for what must survive a restart')
-    .addOption(new Option('--log-level <level>', 'overrides the manifests').choices(LOG_LEVELS))
-    .action(async (options) => finish(await handlers.run(readRunOptions(options))))
+  addRun(program, handlers, finish)
   program
     .command('lab')
     .description('build a data centre in network namespaces and prove that its pods meet')
@@ -152,6 +140,36 @@ function addPrograms(
     .addOption(outputOption())
     .action(async (options: PlanOptions) => finish(await handlers.plan(options)))
   addDecode(program, handlers, finish)
+  program
+    .command('replay')
+    .description('play the recording of a session, and show what it does otherwise now')
+    .argument('<file>', 'what GET /v1/peers/NAME/recording answered; - for standard input')
+    .option('--differences', 'only the steps that differ', false)
+    .action(async (file: string, options: ReplayOptions) =>
+      finish(await handlers.replay(file, options)),
+    )
+}
+
+function addRun(program: Command, handlers: Handlers, finish: (exitCode: number) => void): void {
+  program
+    .command('run')
+    .description('run the agent of a node')
+    .requiredOption('--node <name>', "this node's name, as in its Node manifest")
+    .option('--manifests <dir>', 'folder of manifests; may be given again', collect, [])
+    .addOption(new Option('--kubernetes', 'read the resources from the cluster'))
+    .addOption(apiOption('where to serve the API: HOST:PORT or unix:PATH'))
+    .option('--api-token-file <file>', 'file with the bearer token that orders must carry')
+    .addOption(
+      new Option('--fib <mode>', 'write routes to the kernel, or nowhere')
+        .choices(['kernel', 'none'])
+        .default('kernel'),
+    )
+    .option(
+      '--state-dir <dir>',
+      'with --fib none: folder that remembers a restart, for graceful restart',
+    )
+    .addOption(new Option('--log-level <level>', 'overrides the manifests').choices(LOG_LEVELS))
+    .action(async (options) => finish(await handlers.run(readRunOptions(options))))
 }
 
 /** Options are the fields of a line's context, and what lines without one mean. */

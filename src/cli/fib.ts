@@ -8,7 +8,7 @@ import type { Answer } from './output.ts'
 import { readPages } from './routes.ts'
 import { type Column, formatTable } from './table.ts'
 import { EXIT_NEGATIVE, EXIT_OK, type Terminal } from './terminal.ts'
-import { formatGateways, plural } from './words.ts'
+import { formatGateways, formatTroubles, plural } from './words.ts'
 
 export async function askFib(
   client: AgentClient,
@@ -44,13 +44,10 @@ export async function askDifference(client: AgentClient, terminal: Terminal): Pr
 function summarise(status: FibStatus): string {
   if (status.mode === 'none') return 'the kernel is not written: the agent runs with --fib none\n'
   const { settings } = status
-  const counts = (['pending', 'unresolved', 'failed', 'conflicts', 'stale'] as const)
-    .filter((name) => status[name] > 0)
-    .map((name) => `${status[name]} ${name}`)
   const place = `table ${settings.table}, protocol ${settings.protocol}, metric ${settings.metric}`
   const blackholes = plural(status.blackholes, 'blackhole')
   const installed = `${status.installed} of ${plural(status.wanted, 'route')} installed`
-  return `${[installed, ...counts, blackholes].join(', ')} (${place})\n`
+  return `${[installed, ...formatTroubles(status), blackholes].join(', ')} (${place})\n`
 }
 
 function formatRoutes(routes: readonly FibRouteView[], colour: boolean): string {

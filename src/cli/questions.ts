@@ -8,7 +8,7 @@ import { askEvents, followEvents } from './events.ts'
 import { askExplanation } from './explain.ts'
 import { askDifference, askFib } from './fib.ts'
 import { apiOption, misuse, outputOption, readTokenFile, seconds, wholeNumber } from './options.ts'
-import { giveOrder, type Order, orders } from './orders.ts'
+import { giveOrder, type Order, orderDrain, orders } from './orders.ts'
 import { type Answer, type Output, show } from './output.ts'
 import { askPeer, askPeers } from './peers.ts'
 import { askRoutes } from './routes.ts'
@@ -158,6 +158,12 @@ export function addOrders(program: Command, context: Context): void {
         answer(context, options, (client) => giveOrder(client, order, peer)),
       )
   }
+  asking(program.command('drain'), { watch: false })
+    .description('announce every route as the last choice (RFC 8326), e.g. before maintenance')
+    .option('--off', 'announce routes as usual again', false)
+    .action((options: AskOptions & { off: boolean }) =>
+      answer(context, options, (client) => orderDrain(client, options.off)),
+    )
 }
 
 /** The options of every command that talks to an agent. */

@@ -10,7 +10,7 @@ import type { AgentClient } from './client.ts'
 import type { Answer } from './output.ts'
 import { formatFields, formatTable, paint, type Tone } from './table.ts'
 import { EXIT_NEGATIVE, EXIT_OK, printable, type Terminal } from './terminal.ts'
-import { formatDuration, formatFamily, plural } from './words.ts'
+import { formatDuration, formatFamily, formatTroubles, plural } from './words.ts'
 
 /** What doesn't fit is counted; `routelet peers` and `-o json` show all. */
 const TROUBLED_PEERS_SHOWN = 8
@@ -59,8 +59,8 @@ function formatStatus(
   const health = judge(node)
   const head = [
     node.name,
-    `AS ${node.asn}`,
-    `router id ${node.routerId}`,
+    // Before the own Node is known, there is neither.
+    ...(node.asn === 0 ? [] : [`AS ${node.asn}`, `router id ${node.routerId}`]),
     `up ${formatDuration(now() - node.startedAt)}`,
     `routelet ${node.version}`,
   ].join('  ')
@@ -104,10 +104,8 @@ function formatRoutes(node: NodeView): string {
 
 function formatKernel(fib: NodeView['fib']): string {
   if (fib.mode === 'none') return 'not written (--fib none)'
-  const troubles = (['pending', 'unresolved', 'failed', 'conflicts', 'stale'] as const)
-    .filter((name) => fib[name] > 0)
-    .map((name) => `${fib[name]} ${name}`)
-  return [`${fib.installed} of ${plural(fib.wanted, 'route')} installed`, ...troubles].join(', ')
+  const installed = `${fib.installed} of ${plural(fib.wanted, 'route')} installed`
+  return [installed, ...formatTroubles(fib)].join(', ')
 }
 
 function formatTroubled(peers: readonly PeerView[], colour: boolean): string {

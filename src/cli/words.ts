@@ -2,7 +2,7 @@
  * Small values in the words of the tables: durations, instants, families, AS paths.
  */
 import type { AttributesView, PathView } from '../../bgp/types.ts'
-import type { Gateway } from '../../fib/types.ts'
+import type { FibStatus, Gateway } from '../../fib/types.ts'
 
 const SECOND_MS = 1000
 const units: readonly (readonly [letter: string, seconds: number])[] = [
@@ -67,6 +67,17 @@ export function formatRank(path: PathView): string {
         ? 'backup'
         : 'unusable'
   return path.stale ? `${rank}, stale` : rank
+}
+
+/** What keeps routes from being as they should: `2 pending`, `1 conflict`. */
+export function formatTroubles(fib: FibStatus): string[] {
+  return [
+    ...(['pending', 'unresolved', 'failed'] as const)
+      .filter((name) => fib[name] > 0)
+      .map((name) => `${fib[name]} ${name}`),
+    ...(fib.conflicts > 0 ? [plural(fib.conflicts, 'conflict')] : []),
+    ...(fib.stale > 0 ? [`${fib.stale} stale`] : []),
+  ]
 }
 
 export function plural(count: number, one: string, many = `${one}s`): string {

@@ -10,13 +10,13 @@ import type { FastifyInstance, InjectOptions } from 'fastify'
 import t from 'tap'
 import { Compile } from 'typebox/compile'
 import { type ApiOptions, buildApi } from '../../api/index.ts'
+import { fibStatusSchema } from '../../api/kernel-schema.ts'
 import { problems, problemType } from '../../api/problem.ts'
 import {
   eventListSchema,
   explainSchema,
   fibDifferenceListSchema,
   fibPageSchema,
-  fibStatusSchema,
   nodeSchema,
   orderSchema,
   pathPageSchema,

@@ -237,6 +237,7 @@ export function fakeAgent(changes: Partial<AgentViews> = {}, ring = new FakeRing
       asked.push(`peerRoutes ${name} ${view} ${limit} ${after}`)
       return page(paths, limit, after)
     },
+    recording: (name) => (name === 'rack-a' ? '{"recording":1}\n{"at":1,"event":"start"}\n' : null),
     routes: (query) => {
       asked.push(`routes ${JSON.stringify(query)}`)
       return page(paths, query.limit, query.continue)
@@ -293,6 +294,7 @@ export function fakeAgent(changes: Partial<AgentViews> = {}, ring = new FakeRing
     refresh: order('refresh'),
     shutdown: order('shutdown'),
     enable: order('enable'),
+    drain: (draining) => ({ accepted: true, message: draining ? 'drained' : 'undrained' }),
     ...changes,
   }
   return { views, ring, asked }

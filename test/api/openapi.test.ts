@@ -57,6 +57,7 @@ t.test('it is OpenAPI 3.1 and names every path of the interface', async (t) => {
     '/v1/peers',
     '/v1/peers/{name}',
     '/v1/peers/{name}/enable',
+    '/v1/peers/{name}/recording',
     '/v1/peers/{name}/refresh',
     '/v1/peers/{name}/reset',
     '/v1/peers/{name}/routes',
