@@ -167,6 +167,7 @@ const anyPeer: PeerConfig = {
   addPathReceive: false,
   addPathSend: 'None',
   maxPrefixes: null,
+  bfd: null,
   filters: [],
   shutdown: false,
   heldDown: null,

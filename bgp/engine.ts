@@ -84,6 +84,7 @@ export class Engine {
     )
     this.#editor = new SetEditor(this.attributes, this.nextHops)
     this.intake = new Intake(this.ribs, this.attributes, this.nextHops)
+    this.intake.asn = config.asn
     this.intake.refuse(config.refuse)
     ports.tracker.onChange((states) => {
       this.#onNextHops(this.nextHops.apply(states))
@@ -105,6 +106,7 @@ export class Engine {
   configure(config: SpeakerConfig): void {
     const before = this.#config
     this.#config = config
+    this.intake.asn = config.asn
     const refused = JSON.stringify(before.refuse) !== JSON.stringify(config.refuse)
     if (refused) {
       this.intake.refuse(config.refuse)

@@ -5,6 +5,16 @@ export {
   defaultPeerAs,
   SessionDecoder,
 } from './decode.ts'
+export type { Deed, StrayTimer } from './replay/deeds.ts'
+export { type Replay, type ReplayStep, replaySession } from './replay/player.ts'
+export {
+  formatRecording,
+  type RecordedEvent,
+  type RecordedInput,
+  type RecordedOutput,
+  type Recording,
+  recordingFormat,
+} from './session/record-events.ts'
 export { createSpeaker, type Speaker } from './speaker.ts'
 export type { DescribedMessage } from './wire/decode.ts'
 export { MrtReader } from './wire/mrt.ts'

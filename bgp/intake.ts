@@ -35,6 +35,8 @@ interface Refused extends RefusedRange {
 }
 
 export class Intake {
+  /** The speaker's own AS. */
+  asn = 0
   readonly #ribs: ReadonlyMap<FamilyName, FamilyRib>
   readonly #attributes: AttributeStore
   readonly #nextHops: NextHops
@@ -253,9 +255,11 @@ export class Intake {
     const store = this.#attributes
     const start = store.offset[set] as number
     const end = start + (store.length[set] as number)
-    if (countAsn(store.heap, start, end, negotiated.localAsn) > source.allowedLocalAsns) {
-      return ineligible.asLoop
-    }
+    const { localAsn } = negotiated
+    let own = countAsn(store.heap, start, end, localAsn)
+    // Behind another local AS (RFC 7705), the speaker's own is a loop as well.
+    if (this.asn !== localAsn) own += countAsn(store.heap, start, end, this.asn)
+    if (own > source.allowedLocalAsns) return ineligible.asLoop
     if (!negotiated.ebgp) {
       if (store.originatorId[set] === negotiated.localRouterId) return ineligible.originatorLoop
       const { clusterId } = source

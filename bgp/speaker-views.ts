@@ -6,6 +6,7 @@ import { covers, familyOf, type Prefix, parsePrefix } from './prefix.ts'
 import type { FamilyRib } from './rib/family-rib.ts'
 import { ineligible } from './rib/paths.ts'
 import type { UpdateGroup } from './rib/update-group.ts'
+import type { Recording } from './session/record-events.ts'
 import type {
   AdvertisementView,
   PathView,
@@ -44,6 +45,11 @@ export class SpeakerViews implements Reasons {
   peer(name: string): PeerView | null {
     const entry = this.#peers.get(name)
     return entry === undefined ? null : this.#view(entry)
+  }
+
+  /** The recent events of a peer's session; null for an unknown peer, or one that isn't recorded. */
+  recording(name: string): Recording | null {
+    return this.#peers.get(name)?.session.tape.read() ?? null
   }
 
   counts(): SpeakerCounts {
@@ -137,18 +143,21 @@ export class SpeakerViews implements Reasons {
     })
   }
 
-  /** Paths received from a peer or announced to it; none without a session. */
+  /** Paths received from a peer or announced to it; without a session, what is kept of it. */
   peerPaths(
     name: string,
     view: 'received' | 'accepted' | 'advertised',
     limit: number,
     after: string | null,
   ): Page {
-    const member = this.#peers.get(name)?.member
-    if (member == null) return { items: [], continue: null }
-    const families = [...member.groups.keys()]
-    if (view === 'advertised') return this.#advertised(member, limit, after)
-    const { number } = member
+    const entry = this.#peers.get(name)
+    const kept = entry?.member ?? entry?.ghost ?? null
+    if (kept === null) return { items: [], continue: null }
+    const { number } = kept
+    const families = 'groups' in kept ? [...kept.groups.keys()] : kept.families
+    if (view === 'advertised') {
+      return 'groups' in kept ? this.#advertised(kept, limit, after) : { items: [], continue: null }
+    }
     const wanted = (rib: FamilyRib, row: number): boolean => {
       const { paths } = rib
       for (let path = rib.head[row] as number; path !== 0; path = paths.next[path] as number) {
@@ -158,7 +167,7 @@ export class SpeakerViews implements Reasons {
       return false
     }
     return this.#pages(families, limit, after, wanted, (rib, row) =>
-      this.#pathsOf(rib, row).filter((path) => path.peer === member.name),
+      this.#pathsOf(rib, row).filter((path) => path.peer === rib.peers.names[number]),
     )
   }
 

@@ -10,6 +10,7 @@ import { Limits } from './limits.ts'
 import { admit, dynamicConfig, inRange, listenerKeys, routesDiffer } from './neighbours.ts'
 import type { PeerEntry } from './peer-entry.ts'
 import { parseIpv4 } from './prefix.ts'
+import { Ration } from './ration.ts'
 import { Restarts } from './restarts.ts'
 import { Listeners } from './session/listeners.ts'
 import { PeerSession, type SessionHandler } from './session/peer.ts'
@@ -67,6 +68,7 @@ export class Speaker implements SessionHandler {
   readonly #shelf = new TapeShelf()
   readonly #restarts: Restarts
   readonly #limits: Limits
+  readonly #ration: Ration
   #config: SpeakerConfig
   #started = false
   #restart: OwnRestart = noRestart
@@ -91,6 +93,7 @@ export class Speaker implements SessionHandler {
     this.#restarts = new Restarts(this.engine, ports, (entry) => {
       if (entry.range !== null) this.#forget(entry)
     })
+    this.#ration = new Ration(ports.clock, ports.onEvent)
     this.#limits = new Limits(this.engine, ports, (name) => this.enable(name))
   }
 
@@ -158,8 +161,8 @@ export class Speaker implements SessionHandler {
       peers.filter((peer) => peer.range === null).map((peer) => [peer.name, peer]),
     )
     for (const config of wanted.values()) this.#rename(config, wanted)
-    for (const entry of [...this.#peers.values()]) {
-      const config = entry.range === null ? wanted.get(entry.config.name) : this.#rangeOf(entry)
+    for (const [name, entry] of [...this.#peers]) {
+      const config = entry.range === null ? wanted.get(name) : this.#rangeOf(entry)
       if (config === undefined) await this.#remove(entry)
       else this.#reconfigure(entry, config)
     }
@@ -210,8 +213,9 @@ export class Speaker implements SessionHandler {
     entry.member = null
     this.engine.leave(member, keep)
     if (keep.length > 0) this.#restarts.keep(entry, member, keep)
-    // A dynamic neighbour exists only while its session, or what is kept of it, does.
-    else if (entry.range !== null) this.#forget(entry)
+    // A dynamic neighbour exists only while its session, or what is kept of it, does; one that is
+    // over its limit stays, so that it isn't let in as if it were another.
+    else if (entry.range !== null && entry.overLimit === null) this.#forget(entry)
   }
 
   update(
@@ -224,7 +228,7 @@ export class Speaker implements SessionHandler {
     const entry = this.#bySession.get(session)
     if (entry === undefined || entry.member === null) return
     const family = this.engine.intake.apply(entry.member, bytes, view, start, end, (fault) =>
-      this.#ports.onEvent({
+      this.#ration.tell({
         kind: 'update.fault',
         peer: entry.config.name,
         level: 'warn',
@@ -257,7 +261,8 @@ export class Speaker implements SessionHandler {
     if (event.kind !== 'peer.state' || event.peer === null) return
     const entry = this.#peers.get(event.peer)
     const over = entry?.session.state === 'Idle' || entry?.session.state === 'Active'
-    if (entry?.engaged === true && over && entry.ghost === null) this.#forget(entry)
+    const kept = entry?.ghost != null || entry?.overLimit != null
+    if (entry?.engaged === true && over && !kept) this.#forget(entry)
   }
 
   // Orders.
@@ -305,7 +310,8 @@ export class Speaker implements SessionHandler {
     const entry = this.#peers.get(name)
     if (entry === undefined) return false
     entry.overLimit = null
-    const configured = this.#wanted.find((peer) => peer.name === name) ?? entry.config
+    const wanted = this.#wanted.find((peer) => peer.name === name)
+    const configured = (entry.range === null ? wanted : this.#rangeOf(entry)) ?? entry.config
     this.#reconfigure(entry, { ...configured, shutdown: false })
     return true
   }
@@ -318,6 +324,8 @@ export class Speaker implements SessionHandler {
   }
 
   #endOfRib(entry: PeerEntry, family: FamilyName): void {
+    // Only the first one says something: a flood of them costs no walk through the table.
+    if (entry.endOfRibReceived.has(family)) return
     entry.endOfRibReceived.add(family)
     if (entry.member !== null) this.engine.sweep(entry.member.number, family)
     this.#ports.onEvent({
@@ -414,7 +422,7 @@ export class Speaker implements SessionHandler {
     } else {
       incoming.reject()
       const text = `refused a connection from ${remoteAddress}: ${answer.refused}`
-      this.#ports.onEvent({ kind: 'peer.error', peer: null, level: 'warn', text })
+      this.#ration.tell({ kind: 'peer.error', peer: null, level: 'warn', text })
     }
   }
 

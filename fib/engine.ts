@@ -1,16 +1,22 @@
 /**
  * The kernel writer, put together. It works in turns: hear what the kernel has to say, resolve next
- * hops anew where that matters, tell listeners, then write one batch. Turns are short, so that
+ * hops anew where that matters, change nexthop groups, tell listeners, then write one batch of routes. Turns are short, so that
  * changes of intent and of the network are taken in between any two batches, and the newest wins.
  *
  * It owns a route by its mark (table, protocol, metric) and touches nothing else.
  */
-import { parsePrefix } from './address.ts'
+import { type Family, parseAddress, parsePrefix } from './address.ts'
 import { Channel } from './channel.ts'
+import { Dumper } from './dumper.ts'
+import { GroupWriter, isUnknown } from './group-writer.ts'
 import { Journal } from './journal.ts'
+import { Litter } from './litter.ts'
 import { Mirror } from './mirror.ts'
+import { NexthopMirror } from './nexthop-mirror.ts'
 import { type Clock, type Kernel, KernelError, type Timer } from './port.ts'
 import { Prompter } from './prompter.ts'
+import { ownAddressReason } from './resolver.ts'
+import { Scans } from './scans.ts'
 import { families, State } from './state.ts'
 import { type RouteTable, rowFlags } from './table.ts'
 import type {
@@ -27,12 +33,6 @@ import type {
 import { Views } from './views.ts'
 import { Writer } from './writer.ts'
 
-/** A scan waits this long for more reasons to scan … */
-const scanSettleMs = 50
-/** … and never comes sooner after the one before. */
-const scanGapMs = 1000
-const scanRetryMaxMs = 30_000
-
 interface Waiter {
   resolve(): void
   reject(error: Error): void
@@ -45,31 +45,48 @@ export class Engine implements Fib {
   readonly #journal = new Journal()
   readonly #prompter: Prompter
   readonly #writer: Writer
+  readonly #nexthops: NexthopMirror
+  readonly #groupWriter: GroupWriter
   readonly #mirror: Mirror
+  readonly #scans: Scans
   readonly #views: Views
   readonly #resolutionListeners: ((resolutions: readonly Resolution[]) => void)[] = []
   #phase: 'built' | 'running' | 'closed' = 'built'
-  #adopted = 0
+  #adopted: Readonly<Record<Family, number>> = { 4: 0, 6: 0 }
   #turn: Timer | null = null
   #wake: { readonly timer: Timer; readonly dueMs: number } | null = null
-  #scan: Timer | null = null
-  #scanDue = false
-  #scanFailures = 0
-  #lastScanMs = 0
-  #safety: Timer | null = null
   #withdrawal: Waiter[] = []
 
   constructor(settings: FibSettings, kernel: Kernel, clock: Clock) {
     this.#kernel = kernel
     this.#clock = clock
     this.#state = new State(settings, (index, gateway) => this.#prompter.doubt(index, gateway))
+    const state = this.#state
+    const journal = this.#journal
     const channel = new Channel(kernel)
-    const requestScan = (reason: string) => this.#requestScan(reason)
-    this.#prompter = new Prompter(this.#state, channel, clock, this.#journal, () => this.#soon())
-    this.#writer = new Writer(this.#state, channel, kernel, clock, this.#journal, requestScan)
-    const parts = [this.#state, channel, kernel, this.#writer, this.#journal] as const
+    const soon = () => this.#soon()
+    this.#scans = new Scans(clock, journal, soon)
+    const requestScan = (reason: string) => this.#scans.request(reason)
+    const dumper = new Dumper(channel, requestScan)
+    this.#prompter = new Prompter(state, channel, clock, journal, soon)
+    this.#writer = new Writer(state, channel, kernel, clock, journal, requestScan)
+    this.#nexthops = new NexthopMirror(state, dumper, clock, journal, requestScan)
+    this.#groupWriter = new GroupWriter({
+      state,
+      channel,
+      kernel,
+      clock,
+      journal,
+      mirror: this.#nexthops,
+      litter: new Litter(state.groups, state.nexthops, state.ways, (family, way) =>
+        state.tables[family].uses(way),
+      ),
+      lost: (error) => this.#writer.suspend(error),
+      soon,
+    })
+    const parts = [state, dumper, this.#nexthops, kernel, this.#writer, journal] as const
     this.#mirror = new Mirror(...parts, requestScan)
-    this.#views = new Views(this.#state, this.#writer, this.#mirror, this.#journal)
+    this.#views = new Views(state, this.#writer, this.#mirror, this.#nexthops, journal)
   }
 
   async start(): Promise<void> {
@@ -82,23 +99,27 @@ export class Engine implements Fib {
       overflowed: () => this.#overflowed(),
       failed: (error) => {
         this.#journal.tell('fib.error', 'error', error.message)
-        this.#requestScan(error.message)
+        this.#scans.request(error.message)
       },
     })
     this.#phase = 'running'
     try {
       if (this.#state.settings.install === 'All') this.#writer.checkPrivilege()
+      this.#findNexthops()
       this.#adopted = this.#mirror.scan()
     } catch (error) {
       await this.close()
       throw error
     }
-    this.#lastScanMs = this.#clock.now()
-    if (this.#adopted > 0) {
-      const text = `adopted ${this.#adopted} routes of an earlier run; kept until synchronised`
-      this.#journal.tell('fib.adopted', 'info', text, { routes: this.#adopted })
+    this.#scans.made()
+    const adopted = this.#adopted[4] + this.#adopted[6]
+    if (adopted > 0) {
+      const text = `adopted ${adopted} routes of an earlier run; kept until synchronised`
+      this.#journal.tell('fib.adopted', 'info', text, { routes: adopted })
     }
-    this.#armSafetyScan()
+    this.#scans.repeat(this.#state.settings.scanSeconds)
+    // An earlier run may have left objects that nothing names.
+    this.#groupWriter.collectLater()
     this.#soon()
   }
 
@@ -108,7 +129,9 @@ export class Engine implements Fib {
       return
     }
     this.#phase = 'closed'
-    for (const timer of [this.#turn, this.#wake?.timer, this.#scan, this.#safety]) timer?.cancel()
+    for (const timer of [this.#turn, this.#wake?.timer]) timer?.cancel()
+    this.#scans.close()
+    this.#groupWriter.close()
     this.#prompter.close()
     this.#kernel.close()
     this.#endWithdrawal(new Error('the kernel writer was closed before all routes were withdrawn'))
@@ -117,6 +140,7 @@ export class Engine implements Fib {
   async withdrawAll(): Promise<void> {
     if (this.#phase !== 'running') throw new Error(`the kernel writer is ${this.#phase}`)
     this.#state.withdrawing = true
+    this.#state.groups.withdrawing = true
     for (const family of families) {
       const table = this.#state.tables[family]
       for (const row of table.scattered()) table.enqueue(row)
@@ -128,14 +152,20 @@ export class Engine implements Fib {
   configure(settings: FibSettings): void {
     const before = this.#state.settings
     const moved = this.#state.setSettings(settings)
-    if (settings.maxPaths !== before.maxPaths) this.#queueSets(this.#state.nextHops.relead().sets)
+    const { groups, nextHops } = this.#state
+    if (settings.protocol !== before.protocol) groups.renounce()
+    else if (settings.nexthops !== before.nexthops) groups.touchAll()
+    // The way of every set is made anew; what moves is queued with the next turn.
+    nextHops.relead()
     if (moved || settings.install !== before.install) {
       this.#queueAll()
       this.#state.nextHops.touchAll()
     }
     // Routes of others in a table nobody looked at so far.
-    if (settings.table !== before.table) this.#requestScan('the table changed')
-    this.#armSafetyScan()
+    if (this.#phase === 'running') {
+      if (settings.table !== before.table) this.#scans.request('the table changed')
+      this.#scans.repeat(settings.scanSeconds)
+    }
     this.#soon()
   }
 
@@ -150,10 +180,10 @@ export class Engine implements Fib {
       const wanted = changes.nextHopSets[index]!
       if (wanted === 0 && table.index.find(changes.addresses, at, length) < 0) continue
       // Counted before the row is made: an unknown set must not leave half a row behind.
-      if (wanted !== 0) nextHops.count(wanted, 1)
+      if (wanted !== 0) nextHops.count(wanted, table.family, 1)
       const row = table.insert(changes.addresses, at, length)
       const before = table.sets[row]!
-      if (before !== 0) nextHops.count(before, -1)
+      if (before !== 0) nextHops.count(before, table.family, -1)
       table.sets[row] = wanted
       if (wanted !== 0) table.clear(row, rowFlags.stale)
       nextHops.touch(table.family, changes.addresses, at, length)
@@ -214,6 +244,23 @@ export class Engine implements Fib {
     this.#state.nextHops.untrack(nextHop)
   }
 
+  dead(nextHop: string): void {
+    const { nextHops, resolver, view } = this.#state
+    const address = parseAddress(nextHop)
+    if (address === null || !nextHops.isUsed(nextHop)) return
+    const interfaces = resolver.resolve(address).legs.map((leg) => leg.interface)
+    if (!view.condemn(address, interfaces, this.#clock.now())) return
+    nextHops.touchAll()
+    this.#soon()
+  }
+
+  alive(nextHop: string): void {
+    const address = parseAddress(nextHop)
+    if (address === null || !this.#state.view.acquit(address)) return
+    this.#state.nextHops.touchAll()
+    this.#soon()
+  }
+
   onResolution(listener: (resolutions: readonly Resolution[]) => void): void {
     this.#resolutionListeners.push(listener)
   }
@@ -250,18 +297,33 @@ export class Engine implements Fib {
 
   #work(): void {
     this.#kernel.drain()
-    if (this.#scanDue) this.#rescan()
+    this.#rescan()
+    this.#nexthops.recheck()
+    if (this.#state.view.expireVerdicts(this.#clock.now())) this.#state.nextHops.touchAll()
     this.#settle()
     if (this.#writer.ready) this.#writer.write()
+    if (this.#writer.queued === 0 && !this.#scans.pending) this.#groupWriter.collect(false)
     this.#journal.turn()
     this.#checkWithdrawal()
     this.#armWake()
     if (this.#writer.ready || this.#state.nextHops.pending) this.#soon()
   }
 
+  #rescan(): void {
+    if (!this.#scans.run(() => this.#mirror.scan())) return
+    // What was notified during the dump is newer than the dump.
+    this.#kernel.drain()
+    this.#writer.resume()
+  }
+
+  /** Resolves anew, and changes groups before anybody is told: packets come first. */
   #settle(): void {
-    const { sets, resolutions, touched } = this.#state.nextHops.settle()
-    if (sets.size > 0) this.#queueSets(sets)
+    const { groups, nextHops } = this.#state
+    const { resolutions, touched } = nextHops.settle()
+    // What the kernel removed along with a group it tells at once: before routes are written again.
+    if (!this.#writer.suspended && this.#groupWriter.write()) this.#kernel.drain()
+    this.#queueSets(nextHops.retarget())
+    if (groups.takeShaken() && this.#state.lodging) this.#queueLodgers()
     if (touched) {
       for (const family of families) {
         const table = this.#state.tables[family]
@@ -271,7 +333,8 @@ export class Engine implements Fib {
     if (resolutions.length === 0) return
     for (const { nextHop, reachable, reason } of resolutions) {
       const text = `next hop ${nextHop} ${reachable ? 'is reachable' : 'is unreachable'}: ${reason}`
-      this.#journal.tell('fib.nexthop', reachable ? 'debug' : 'warn', text, { nextHop, reachable })
+      const level = reachable || reason === ownAddressReason ? 'debug' : 'warn'
+      this.#journal.tell('fib.nexthop', level, text, { nextHop, reachable })
     }
     for (const listener of this.#resolutionListeners) listener(resolutions)
   }
@@ -281,6 +344,13 @@ export class Engine implements Fib {
     for (const family of families) {
       const table = this.#state.tables[family]
       for (const row of table.rows()) if (sets.has(table.sets[row]!)) table.enqueue(row)
+    }
+  }
+
+  #queueLodgers(): void {
+    for (const family of families) {
+      const table = this.#state.tables[family]
+      for (const row of this.#state.lodgers(table)) table.enqueue(row)
     }
   }
 
@@ -295,49 +365,30 @@ export class Engine implements Fib {
     this.#journal.counters.overflows++
     const text = 'the kernel dropped notifications (ENOBUFS); reading its table again'
     this.#journal.tell('fib.overflow', 'warn', text)
-    this.#requestScan('notifications were dropped')
+    this.#scans.request('notifications were dropped')
   }
 
-  /** A full scan, soon, but never one after the other. */
-  #requestScan(reason: string): void {
-    if (this.#scan !== null || this.#scanDue || this.#phase !== 'running') return
-    this.#journal.tell('fib.overflow', 'debug', `a scan is due: ${reason}`)
-    const gapMs = Math.min(scanRetryMaxMs, scanGapMs * 2 ** Math.min(this.#scanFailures, 10))
-    const earliestMs = Math.max(this.#clock.now() + scanSettleMs, this.#lastScanMs + gapMs)
-    this.#scan = this.#clock.schedule(Math.ceil(earliestMs - this.#clock.now()), () => {
-      this.#scan = null
-      this.#scanDue = true
-      this.#soon()
-    })
-  }
-
-  #rescan(): void {
-    this.#scanDue = false
+  /** Asks whether this kernel knows nexthop objects. Throws KernelError. */
+  #findNexthops(): void {
     try {
-      this.#mirror.scan()
-      this.#scanFailures = 0
+      this.#nexthops.read()
     } catch (error) {
       if (!(error instanceof KernelError)) throw error
-      this.#scanFailures++
-      this.#lastScanMs = this.#clock.now()
-      this.#journal.counters.errors++
-      this.#journal.tell('fib.error', 'error', `the kernel's table can't be read: ${error.message}`)
-      this.#requestScan('the last scan failed')
-      return
+      if (!isUnknown({ errno: error.errno, text: null })) throw error
+      if (this.#state.settings.nexthops !== 'Off') this.#groupWriter.tellPlain(error.code)
     }
-    this.#lastScanMs = this.#clock.now()
-    // What was notified during the dump is newer than the dump.
-    this.#kernel.drain()
-    this.#writer.resume()
   }
 
   #armWake(): void {
-    const dueMs = this.#writer.nextDueMs
+    const { groups, view } = this.#state
+    const nowMs = this.#clock.now()
+    const groupsDueMs = groups.nextDueMs(nowMs)
+    const dueMs = Math.min(this.#writer.nextDueMs, groupsDueMs, view.verdictDueMs)
     if (this.#wake !== null && this.#wake.dueMs <= dueMs) return
     this.#wake?.timer.cancel()
     this.#wake = null
     if (dueMs === Number.POSITIVE_INFINITY) return
-    const waitMs = Math.max(1, Math.ceil(dueMs - this.#clock.now()))
+    const waitMs = Math.max(1, Math.ceil(dueMs - nowMs))
     const timer = this.#clock.schedule(waitMs, () => {
       this.#wake = null
       this.#writer.wake(false)
@@ -346,21 +397,12 @@ export class Engine implements Fib {
     this.#wake = { timer, dueMs }
   }
 
-  #armSafetyScan(): void {
-    this.#safety?.cancel()
-    this.#safety = null
-    const { scanSeconds } = this.#state.settings
-    if (scanSeconds === null || this.#phase !== 'running') return
-    this.#safety = this.#clock.schedule(scanSeconds * 1000, () => {
-      this.#requestScan('the regular safety scan')
-      this.#armSafetyScan()
-    })
-  }
-
   #checkWithdrawal(): void {
     if (this.#withdrawal.length === 0 || this.#writer.queued > 0) return
-    if (this.#state.installed() === 0) this.#endWithdrawal(null)
-    else if (this.#writer.retrying > 0) {
+    if (this.#state.installed() === 0) {
+      this.#groupWriter.collect(true)
+      this.#endWithdrawal(null)
+    } else if (this.#writer.retrying > 0) {
       const left = this.#state.installed()
       this.#endWithdrawal(new Error(`${left} routes could not be withdrawn; see the events`))
     }

@@ -90,7 +90,7 @@ export class ForeignRoutes {
     }
     // An IPv6 multipath route loses single legs, each with a notification of its own.
     const whole = before.find((route) => sameKey(route, gone) && route.protocol === gone.protocol)
-    if (whole === undefined) return false
+    if (whole === undefined || this.#namesObject(whole) || this.#namesObject(gone)) return false
     const left = this.#ways.unicast(without(this.#ways, whole.way, gone.way))
     const rest = before.filter((route) => route !== whole)
     this.#store(row, left === noWay ? rest : [...rest, this.#internRoute({ ...whole, way: left })])
@@ -110,6 +110,20 @@ export class ForeignRoutes {
       this.#store(
         row,
         before.filter((route) => !this.#restsOn(route, interfaceIndex)),
+      )
+    }
+  }
+
+  /** A nexthop object is gone, and with it every route that led this way. */
+  loseWay(way: number): void {
+    if (![...this.#interned.values()].some(([route]) => route!.way === way)) return
+    for (let row = 0; row < this.index.rowsEnd; row++) {
+      if (!this.index.isLive(row)) continue
+      const before = this.#entries[row]!
+      if (!before.some((route) => route.way === way)) continue
+      this.#store(
+        row,
+        before.filter((route) => route.way !== way),
       )
     }
   }
@@ -140,7 +154,13 @@ export class ForeignRoutes {
     return this.family === 6 && this.#hasGateway(other) && this.#hasGateway(route)
   }
 
+  #namesObject(route: ForeignRoute): boolean {
+    return this.#ways.get(route.way).nexthop !== 0
+  }
+
   #hasGateway(route: ForeignRoute): boolean {
+    // Routes that name a nexthop object are never joined.
+    if (this.#namesObject(route)) return false
     return this.#ways.get(route.way).legs.some((leg) => leg.gateway !== null)
   }
 

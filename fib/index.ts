@@ -2,9 +2,10 @@
  * The kernel writer: routes that are wanted come in, the smallest set of kernel operations goes out,
  * and next hops are watched meanwhile. It has never heard of BGP.
  *
- * Reading order: types, port, address, prefix-table, numbers, netlink, request, way, table, delta,
- * foreign, view, resolver, next-hops, state, journal, channel, retries, writer, mirror, prompter,
- * views, engine. Beside them stand null (no kernel) and memory (a kernel in a Map).
+ * Reading order: types, port, address, prefix-table, numbers, netlink, request, nexthop-message,
+ * nexthop-view, way, table, delta, foreign, view, resolver, nexthop-ids, dead-hops, groups, litter,
+ * next-hops, state, journal, channel, dumper, retries, writer, group-writer, mirror, nexthop-mirror,
+ * scans, prompter, views, engine. Beside them stand null (no kernel) and memory (a kernel in a Map).
  */
 import { Engine } from './engine.ts'
 import { NullFib } from './null.ts'

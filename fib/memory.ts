@@ -1,14 +1,17 @@
 /**
  * A kernel in a Map, behind the same port and speaking the same bytes: for tests, dry runs and
  * platforms without netlink. It keeps the rules that matter (EXCL and REPLACE by prefix, table and
- * metric; deletion by protocol; IPv4 routes that vanish in silence with their interface) and can be
- * told to fail in ways the real one rarely does: refuse, lose replies, drop notifications.
+ * metric; deletion by protocol; IPv4 routes that vanish in silence with their interface, and any
+ * with their nexthop object) and can be told to fail in ways the real one rarely does: refuse, lose
+ * replies, drop notifications, know no nexthop objects.
  */
 import { formatPrefix, parsePrefix } from './address.ts'
+import { encodeNexthop, MemoryNexthops } from './memory-nexthops.ts'
 import { align, legsMax, littleEndian, RouteMessage, readRoute, visitMessages } from './netlink.ts'
+import { type NexthopObject, readNexthop } from './nexthop-message.ts'
 import { errnos, linkFlags, messageFlags, messageTypes, routeTypes } from './numbers.ts'
 import { type Kernel, KernelError, type KernelListener } from './port.ts'
-import { encodeLegs, type Leg, RouteBatch } from './request.ts'
+import { encodeLegs, encodeNexthopId, type Leg, RouteBatch } from './request.ts'
 import { Ways } from './way.ts'
 
 /** Port ids of our own requests and of everybody else's. */
@@ -26,6 +29,8 @@ export interface MemoryRoute {
   readonly metric: number
   readonly type: number
   readonly legs: readonly Leg[]
+  /** The nexthop object it names; it has no legs of its own then. */
+  readonly nexthop?: number
 }
 
 interface MemoryLink {
@@ -43,6 +48,15 @@ export class MemoryKernel implements Kernel {
   readonly links = new Map<number, MemoryLink>()
   /** Route requests carried out, in order: `add 10.0.0.0/24`, `replace …`, `remove …`. */
   readonly log: string[] = []
+  /** Requests for nexthop objects carried out, in order: `hop 1790000000`, `group …`, `remove …`. */
+  readonly objectLog: string[] = []
+  readonly nexthops = new MemoryNexthops((ids) => this.#vanish(ids))
+  /** Whether this kernel knows nexthop objects (Linux 5.3). */
+  nexthopSupport = true
+  /** net.ipv4.nexthop_compat_mode: routes that name an object tell its next hops as well. */
+  compatMode = true
+  /** As `refuse`, for nexthop objects. */
+  refuseObject: (operation: string, id: number) => number = () => 0
   /** Called with each route request before it is carried out; a positive errno refuses it. */
   refuse: (operation: string, prefix: string) => number = () => 0
   /** Replies are thrown away, as when the receive buffer is full. */
@@ -98,7 +112,7 @@ export class MemoryKernel implements Kernel {
     const replaced = this.routes.has(keyOf(route))
     this.routes.set(keyOf(route), route)
     const flags = replaced ? messageFlags.replace : messageFlags.create
-    this.#notify(encodeRoute(messageTypes.newRoute, route, flags, 0, port))
+    this.#notify(this.#encode(messageTypes.newRoute, route, flags, 0, port))
   }
 
   /** Somebody else removes a route. */
@@ -106,17 +120,39 @@ export class MemoryKernel implements Kernel {
     const route = this.routes.get(`${prefix} ${table} ${metric}`)
     if (route === undefined) return
     this.routes.delete(keyOf(route))
-    this.#notify(encodeRoute(messageTypes.delRoute, route, 0, 0, port))
+    this.#notify(this.#encode(messageTypes.delRoute, route, 0, 0, port))
   }
 
   setLink(link: MemoryLink): void {
     const before = this.links.get(link.index)
     this.links.set(link.index, link)
     this.#notify(encodeLink(link, 0))
+    if (before?.running && !link.running) this.nexthops.loseInterface(link.index)
     if (!before?.up || link.up) return
     for (const [key, route] of this.routes) {
       const rests = route.legs.length > 0 && route.legs.every((leg) => leg.interface === link.index)
       if (rests && !route.prefix.includes(':')) this.routes.delete(key)
+    }
+  }
+
+  /** Somebody else makes or replaces a nexthop object. */
+  putNexthop(object: NexthopObject, port: number = otherPort): void {
+    this.nexthops.put(object)
+    this.#notify(encodeNexthop(messageTypes.newNexthop, object, 0, port))
+  }
+
+  /** Somebody else removes a nexthop object: of its routes nobody is told. */
+  takeNexthop(id: number, port: number = otherPort): void {
+    const object = this.nexthops.get(id)
+    if (object === undefined) return
+    const holders = this.nexthops.objects().filter(({ members }) => members.includes(id))
+    this.#notify(encodeNexthop(messageTypes.delNexthop, object, 0, port))
+    this.nexthops.remove(id)
+    for (const { id: holder } of holders) {
+      const shrunk = this.nexthops.get(holder)
+      if (shrunk !== undefined) {
+        this.#notify(encodeNexthop(messageTypes.newNexthop, shrunk, 0, port))
+      }
     }
   }
 
@@ -136,8 +172,10 @@ export class MemoryKernel implements Kernel {
     return [...this.routes.values()]
       .filter((route) => route.protocol === protocol)
       .map((route) => {
-        const legs = route.legs.map((leg) => `${leg.gateway ?? 'link'}@${leg.interface}`)
-        const kind = route.type === routeTypes.unicast ? legs.join(' ') : `type ${route.type}`
+        // In the order a way has: it is the same through a nexthop object and without.
+        const { legs } = this.#ways.get(this.#ways.unicast(this.#legsOf(route)))
+        const texts = legs.map((leg) => `${leg.gateway ?? 'link'}@${leg.interface}`)
+        const kind = route.type === routeTypes.unicast ? texts.join(' ') : `type ${route.type}`
         return `${route.prefix} ${kind}`
       })
       .sort()
@@ -147,6 +185,9 @@ export class MemoryKernel implements Kernel {
     if (type === messageTypes.newNeighbour) {
       this.log.push('prompt')
       return 0
+    }
+    if (type === messageTypes.newNexthop || type === messageTypes.delNexthop) {
+      return this.#nexthopRequest(view, type, flags, start, end)
     }
     if (!readRoute(view, start, end, this.#route)) return errnos.protocol
     const { family, destination, length, table, metric, protocol } = this.#route
@@ -162,15 +203,64 @@ export class MemoryKernel implements Kernel {
       this.routes.delete(key)
     } else {
       if (present !== undefined && !replaces) return errnos.exists
-      const { legs } = this.#ways.get(this.#ways.fromMessage(this.#route))
-      this.routes.set(key, { prefix, table, protocol, metric, type: this.#route.type, legs })
+      const { nexthop } = this.#route
+      if (nexthop !== 0 && !this.nexthops.has(nexthop)) return errnos.invalid
+      const legs = nexthop === 0 ? this.#ways.get(this.#ways.fromMessage(this.#route)).legs : []
+      const route = { prefix, table, protocol, metric, type: this.#route.type, legs }
+      this.routes.set(key, nexthop === 0 ? route : { ...route, nexthop })
     }
     this.log.push(`${operation} ${prefix}`)
     return 0
   }
 
+  #nexthopRequest(view: DataView, type: number, flags: number, start: number, end: number): number {
+    if (!this.nexthopSupport) return errnos.notSupported
+    const object = readNexthop(view, start, end)
+    if (object === null) return errnos.invalid
+    const kind = object.members.length > 0 ? 'group' : 'hop'
+    const operation = type === messageTypes.delNexthop ? 'remove' : kind
+    const errno = this.refuseObject(operation, object.id)
+    const result = errno === 0 ? this.nexthops.request(view, type, flags, start, end) : errno
+    if (result === 0) this.objectLog.push(`${operation} ${object.id}`)
+    return result
+  }
+
+  /** Nexthop objects are gone: so are their routes; of IPv6 the kernel tells in compat mode. */
+  #vanish(ids: readonly number[]): void {
+    for (const [key, route] of this.routes) {
+      if (route.nexthop === undefined || !ids.includes(route.nexthop)) continue
+      this.routes.delete(key)
+      if (!this.compatMode || !route.prefix.includes(':')) continue
+      this.#notify(this.#encode(messageTypes.delRoute, route, 0, 0, 0))
+    }
+  }
+
+  #legsOf(route: MemoryRoute): readonly Leg[] {
+    return route.nexthop === undefined ? route.legs : this.nexthops.legsOf(route.nexthop)
+  }
+
+  /** A route as the kernel tells it: by its object, its next hops, or both. */
+  #encode(
+    type: number,
+    route: MemoryRoute,
+    flags: number,
+    sequence: number,
+    port: number,
+  ): Uint8Array {
+    const told = route.nexthop === undefined || this.compatMode ? this.#legsOf(route) : []
+    return encodeRoute(type, { ...route, legs: told }, flags, sequence, port)
+  }
+
   #dump(type: number, sequence: number, family: number): void {
-    if (type === messageTypes.getLink) {
+    if (type === messageTypes.getNexthop) {
+      if (!this.nexthopSupport) {
+        this.#reply(sequence, errnos.notSupported)
+        return
+      }
+      for (const object of this.nexthops.objects()) {
+        this.#replies.push(encodeNexthop(messageTypes.newNexthop, object, sequence, ownPort))
+      }
+    } else if (type === messageTypes.getLink) {
       for (const link of this.links.values()) this.#replies.push(encodeLink(link, sequence))
     } else if (type === messageTypes.getRoute) {
       const routes = [...this.routes.values()].filter(
@@ -179,7 +269,7 @@ export class MemoryKernel implements Kernel {
       for (let at = 0; at < routes.length; at += dumpRoutes) {
         const part = routes.slice(at, at + dumpRoutes)
         const messages = part.map((route) =>
-          encodeRoute(messageTypes.newRoute, route, 0, sequence, ownPort),
+          this.#encode(messageTypes.newRoute, route, 0, sequence, ownPort),
         )
         this.#replies.push(join(messages))
       }
@@ -245,7 +335,9 @@ function encodeRoute(
     throw new RangeError(`${route.prefix}: not a route this kernel can hold`)
   }
   const batch = new RouteBatch()
-  const legs = encodeLegs(prefix.family, route.legs)
+  const told = encodeLegs(prefix.family, route.legs)
+  const id = route.nexthop === undefined ? new Uint8Array(0) : encodeNexthopId(route.nexthop)
+  const legs = join([id, told])
   const { family, words, length } = prefix
   batch.add(flags, route.type, sequence, family, route, words, 0, length, legs)
   const bytes = batch.bytes.slice(0, batch.length)

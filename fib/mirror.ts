@@ -7,7 +7,7 @@
  * interface goes down or away, and with their preferred source address.
  */
 import { bitsOf, type Family, formatAddress, wordsOf } from './address.ts'
-import type { Channel } from './channel.ts'
+import type { Dumper } from './dumper.ts'
 import type { Journal } from './journal.ts'
 import {
   type LinkMessage,
@@ -18,22 +18,21 @@ import {
   readRoute,
   visitMessages,
 } from './netlink.ts'
+import type { NexthopMirror } from './nexthop-mirror.ts'
 import { messageFlags, messageTypes, protocolNames, tables as tableNumbers } from './numbers.ts'
 import type { Kernel } from './port.ts'
-import { encodeDump } from './request.ts'
 import { families, type State } from './state.ts'
 import { type RouteTable, rowFlags } from './table.ts'
 import type { Foreign } from './view.ts'
 import { noWay } from './way.ts'
 import type { Writer } from './writer.ts'
 
-/** Dumps tried again when the table changed meanwhile. */
-const dumpsMax = 3
 const kernelProtocol = 2
 
 export class Mirror {
   readonly #state: State
-  readonly #channel: Channel
+  readonly #dumper: Dumper
+  readonly #nexthops: NexthopMirror
   readonly #kernel: Kernel
   readonly #writer: Writer
   readonly #journal: Journal
@@ -44,14 +43,16 @@ export class Mirror {
 
   constructor(
     state: State,
-    channel: Channel,
+    dumper: Dumper,
+    nexthops: NexthopMirror,
     kernel: Kernel,
     writer: Writer,
     journal: Journal,
     requestScan: (reason: string) => void,
   ) {
     this.#state = state
-    this.#channel = channel
+    this.#dumper = dumper
+    this.#nexthops = nexthops
     this.#kernel = kernel
     this.#writer = writer
     this.#journal = journal
@@ -59,25 +60,27 @@ export class Mirror {
   }
 
   /**
-   * Reads links, neighbours and routes whole, and queues whatever differs from what is wanted. Gives
-   * the number of routes of ours that were not known. Throws KernelError.
+   * Reads links, nexthop objects, neighbours and routes whole, and queues whatever differs from what is wanted. Gives
+   * the number of routes of ours that were not known, by family. Throws KernelError.
    */
-  scan(): number {
+  scan(): Readonly<Record<Family, number>> {
     const state = this.#state
     this.#scanLinks()
-    this.#dump('reading neighbours', messageTypes.getNeighbour, null, (view, start, end) => {
+    if (state.groups.supported) this.#nexthops.read()
+    state.nexthops.usedByOthers.clear()
+    this.#dumper.dump('reading neighbours', messageTypes.getNeighbour, null, (view, start, end) => {
       const neighbour = readNeighbour(view, start, end)
       if (neighbour !== null) state.view.recallNeighbour(neighbour)
     })
     const foreign = state.view.emptyForeign()
-    let adopted = 0
+    const adopted = { 4: 0, 6: 0 }
     for (const family of families) {
       const table = state.tables[family]
       for (const row of table.rows()) table.clear(row, rowFlags.seen)
       this.readRoutes(family, (route) => {
         const mark = state.ownMark(route)
         if (mark < 0) this.#learn(foreign, route, false)
-        else if (this.#found(table, route, mark)) adopted++
+        else if (this.#found(table, route, mark)) adopted[family]++
       })
       this.#missed(table)
     }
@@ -90,7 +93,7 @@ export class Mirror {
 
   /** Visits every route of a family that can matter; the message is only lent. */
   readRoutes(family: Family, visit: (route: RouteMessage) => void): void {
-    this.#dump('reading routes', messageTypes.getRoute, family, (view, start, end) => {
+    this.#dumper.dump('reading routes', messageTypes.getRoute, family, (view, start, end) => {
       if (readRoute(view, start, end, this.#route) && isRoute(this.#route)) visit(this.#route)
     })
   }
@@ -138,6 +141,10 @@ export class Mirror {
         }
         return
       }
+      case messageTypes.newNexthop:
+      case messageTypes.delNexthop:
+        this.#nexthops.notified(type, view, start, end, port)
+        return
       case messageTypes.delAddress: {
         const address = readAddress4(view, start, end)
         if (address !== null) this.#addressGone(formatAddress(4, Uint32Array.of(address)))
@@ -160,7 +167,7 @@ export class Mirror {
     if (table.ways[row] !== noWay && table.marks[row] !== mark) {
       this.#writer.leave(table, row, table.marks[row]!)
     }
-    table.ways[row] = way
+    table.hold(row, way)
     table.marks[row] = mark
     if (!table.isWanted(row)) table.set(row, rowFlags.stale)
     if (way === table.targets[row] && table.isWanted(row)) return
@@ -176,7 +183,9 @@ export class Mirror {
     }
     const row = table.index.find(route.destination, 0, route.length)
     if (row < 0 || table.ways[row] === noWay || table.marks[row] !== mark) return
-    table.ways[row] = this.#legsLeft(route, table.ways[row]!)
+    const left = this.#legsLeft(route, table.ways[row]!)
+    if (left === table.ways[row]) return
+    table.hold(row, left)
     this.#interfered(table, row, port, 'was removed')
   }
 
@@ -184,6 +193,9 @@ export class Mirror {
   #legsLeft(route: RouteMessage, way: number): number {
     const { ways } = this.#state
     const gone = ways.fromMessage(route)
+    // What named a nexthop object that ours doesn't name is old news: ours took its place since.
+    const named = ways.get(gone).nexthop !== 0 || ways.get(way).nexthop !== 0
+    if (gone !== way && named) return way
     if (route.family === 4 || gone === way) return noWay
     const lost = ways.get(gone).legs
     const left = ways
@@ -222,7 +234,7 @@ export class Mirror {
     const mark = this.#state.markOf(table.marks[row]!)
     if (mark.table !== route.table || mark.metric !== route.metric) return
     // REPLACE ignores the protocol: it was our route that gave way.
-    table.ways[row] = noWay
+    table.hold(row, noWay)
     const by = protocolNames[route.protocol] ?? String(route.protocol)
     const prefix = this.#state.prefixText(table, row)
     this.#journal.tell('fib.conflict', 'warn', `${prefix} was overwritten by a route of ${by}`, {
@@ -246,6 +258,7 @@ export class Mirror {
   }
 
   #learn(foreign: Foreign, route: RouteMessage, replaces: boolean): boolean {
+    if (route.nexthop !== 0) this.#state.nexthops.usedByOthers.add(route.nexthop)
     const { table } = route
     const matters =
       table === tableNumbers.main ||
@@ -258,7 +271,7 @@ export class Mirror {
   #scanLinks(): void {
     const { links } = this.#state.view
     const seen = new Set<number>()
-    this.#dump('reading links', messageTypes.getLink, null, (view, start, end) => {
+    this.#dumper.dump('reading links', messageTypes.getLink, null, (view, start, end) => {
       const link = readLink(view, start, end)
       if (link === null) return
       seen.add(link.index)
@@ -283,9 +296,13 @@ export class Mirror {
       before.name !== link.name
     if (!changed) return
     this.#state.nextHops.touchAll()
+    this.#nexthops.doubt()
     if (before?.up && !up) this.#interfaceLost(link.index)
+    const runs = up && link.running
+    if (runs && !(before?.up && before.running)) view.acquitInterface(link.index)
     // What was refused while it was down may work now.
     if (up && !before?.up) this.#writer.wake(true)
+    if (runs) this.#state.groups.wake()
   }
 
   #interfaceLost(interfaceIndex: number): void {
@@ -297,9 +314,15 @@ export class Mirror {
       if (own >= 0) table.enqueue(own)
     })
     for (const row of table.rows()) {
-      const { legs } = ways.get(table.ways[row]!)
-      if (legs.length === 0 || !legs.every((leg) => leg.interface === interfaceIndex)) continue
-      table.ways[row] = noWay
+      const { legs, nexthop } = ways.get(table.ways[row]!)
+      // Those that name a nexthop object went with that, if they went.
+      if (
+        nexthop !== 0 ||
+        legs.length === 0 ||
+        !legs.every((leg) => leg.interface === interfaceIndex)
+      )
+        continue
+      table.hold(row, noWay)
       table.enqueue(row)
     }
   }
@@ -322,7 +345,7 @@ export class Mirror {
     table.set(row, rowFlags.seen)
     if (!known && !table.isWanted(row)) table.set(row, rowFlags.stale)
     if (known && table.ways[row] === way && table.marks[row] === mark) return false
-    table.ways[row] = way
+    table.hold(row, way)
     table.marks[row] = mark
     table.enqueue(row)
     return !known
@@ -332,7 +355,7 @@ export class Mirror {
   #missed(table: RouteTable): void {
     for (const row of table.rows()) {
       if (table.ways[row] === noWay || table.has(row, rowFlags.seen)) continue
-      table.ways[row] = noWay
+      table.hold(row, noWay)
       this.#journal.counters.repairs++
       table.enqueue(row)
     }
@@ -344,29 +367,6 @@ export class Mirror {
       if (table.has(row, rowFlags.conflict)) table.enqueue(row)
     }
     this.#writer.wake(true)
-  }
-
-  #dump(
-    operation: string,
-    type: number,
-    family: Family | null,
-    visit: (view: DataView, start: number, end: number) => void,
-  ): void {
-    for (let attempt = 1; ; attempt++) {
-      const sequence = this.#channel.next()
-      const request = encodeDump(type, family, sequence)
-      const consistent = this.#channel.dump(
-        operation,
-        sequence,
-        request,
-        (_type, view, start, end) => visit(view, start, end),
-      )
-      if (consistent) return
-      if (attempt === dumpsMax) {
-        this.#requestScan(`${operation}: the table changed during ${dumpsMax} dumps`)
-        return
-      }
-    }
   }
 }
 

@@ -86,6 +86,8 @@ export class RouteMessage {
   readonly source: Uint32Array = new Uint32Array(4)
   /** Next hops: interface, and the gateway's family (0: none) and words. */
   legs = 0
+  /** RTA_NH_ID: the nexthop object the route names; 0: none. Legs may be told besides it. */
+  nexthop = 0
   readonly interfaces: Int32Array = new Int32Array(legsMax)
   readonly gatewayFamilies: Uint8Array = new Uint8Array(legsMax)
   readonly gateways: Uint32Array = new Uint32Array(legsMax * 4)
@@ -107,6 +109,7 @@ export function readRoute(view: DataView, start: number, end: number, into: Rout
   into.metric = 0
   into.hasSource = false
   into.legs = 0
+  into.nexthop = 0
   into.destination.fill(0)
   const first = { interface: 0, gateway: -1, family: 0 as number }
   visitAttributes(view, start + 12, end, (type, from, to) => {
@@ -132,6 +135,9 @@ export function readRoute(view: DataView, start: number, end: number, into: Rout
         break
       case attributeTypes.multipath:
         readLegs(view, from, to, into)
+        break
+      case attributeTypes.nexthopId:
+        if (to - from >= 4) into.nexthop = view.getUint32(from, littleEndian)
         break
     }
   })

@@ -13,12 +13,15 @@ import {
   type Prefix,
   parseAddress,
 } from './address.ts'
+import type { Bundle, Groups } from './groups.ts'
 import type { Leg } from './request.ts'
 import { type Answer, addLegs, type Resolver, type Routed } from './resolver.ts'
 import type { RouteTable } from './table.ts'
 import type { FibSettings, Resolution, WantedSet } from './types.ts'
 import type { KernelView } from './view.ts'
 import { noWay, type Ways } from './way.ts'
+
+const families: readonly Family[] = [4, 6]
 
 /** Changed prefixes remembered one by one until the turn ends; beyond, everything is resolved. */
 const touchedMax = 64
@@ -36,15 +39,30 @@ interface Hop {
 
 interface SetState extends Routed {
   readonly wanted: WantedSet
+  /** Its next hops as text: sets that differ only in their peers share their groups. */
+  readonly identity: string
   /** Rows that want it. */
-  rows: number
+  readonly rows: Record<Family, number>
   hops: readonly Hop[]
-  ways: Readonly<Record<Family, number>>
+  /** Where its next hops lead, as plain ways. */
+  readonly ways: Record<Family, number>
+  /** What it shares with sets of the same next hops; null while no row of the family wants it. */
+  readonly bundles: Record<Family, Bundle | null>
+  /** The ways its routes are to take: a plain one, or through a nexthop object. */
+  readonly targets: Record<Family, number>
+  /** Every row that wants it is in the queue still. */
+  fresh: boolean
+}
+
+export interface NextHopsParts {
+  readonly resolver: Resolver
+  readonly view: KernelView
+  readonly ways: Ways
+  readonly groups: Groups
+  readonly settings: () => FibSettings
 }
 
 export interface Settled {
-  /** Sets that lead another way now. */
-  readonly sets: ReadonlySet<number>
   /** Resolutions of tracked next hops that changed. */
   readonly resolutions: readonly Resolution[]
   /** Routes changed that hold an address in use: rows that cover one are to be looked at. */
@@ -55,6 +73,7 @@ export class NextHops {
   readonly #resolver: Resolver
   readonly #view: KernelView
   readonly #ways: Ways
+  readonly #groups: Groups
   readonly #settings: () => FibSettings
   readonly #hops = new Map<string, Hop>()
   readonly #sets = new Map<number, SetState>()
@@ -63,12 +82,14 @@ export class NextHops {
   #dirty: Hop[] = []
   #touched: Prefix[] = []
   #touchedAll = false
+  #ledAnew = false
 
-  constructor(resolver: Resolver, view: KernelView, ways: Ways, settings: () => FibSettings) {
-    this.#resolver = resolver
-    this.#view = view
-    this.#ways = ways
-    this.#settings = settings
+  constructor(parts: NextHopsParts) {
+    this.#resolver = parts.resolver
+    this.#view = parts.view
+    this.#ways = parts.ways
+    this.#groups = parts.groups
+    this.#settings = parts.settings
   }
 
   get(id: number): Routed | null {
@@ -79,8 +100,13 @@ export class NextHops {
     return this.#sets.get(id)?.wanted ?? null
   }
 
-  /** The way a set leads now, for routes of this family. */
+  /** The way that routes of this family are to take when they want the set. */
   wayOf(id: number, family: Family): number {
+    return this.#sets.get(id)?.targets[family] ?? noWay
+  }
+
+  /** The same without a nexthop object. */
+  plainWayOf(id: number, family: Family): number {
     return this.#sets.get(id)?.ways[family] ?? noWay
   }
 
@@ -100,23 +126,29 @@ export class NextHops {
       wanted,
       nextHops: parse(wanted.nextHops),
       peers: parse(wanted.peers),
-      rows: before?.rows ?? 0,
+      identity: wanted.nextHops.join(),
+      rows: { 4: 0, 6: 0 },
       hops: [],
       ways: { 4: noWay, 6: noWay },
+      bundles: { 4: null, 6: null },
+      targets: { 4: noWay, 6: noWay },
+      fresh: true,
     }
-    if (before !== undefined && before.rows > 0) this.#retire(before)
+    const rows = before === undefined ? state.rows : { ...before.rows }
+    if (before !== undefined) for (const family of families) this.#change(before, family, 0)
     this.#sets.set(wanted.id, state)
-    if (state.rows > 0) this.#employ(state)
-    return state.rows > 0
+    for (const family of families) this.#change(state, family, rows[family])
+    return isUsed(state)
   }
 
-  /** One more row (+1) wants the set, or one less (-1). Throws when it was never described. */
-  count(id: number, change: 1 | -1): void {
+  /**
+   * One more row (+1) of this family wants the set, or one less (-1). Throws when it was never
+   * described.
+   */
+  count(id: number, family: Family, change: 1 | -1): void {
     const set = this.#sets.get(id)
     if (set === undefined) throw new RangeError(`next-hop set ${id} was never described`)
-    set.rows += change
-    if (set.rows === 1 && change === 1) this.#employ(set)
-    if (set.rows === 0) this.#retire(set)
+    this.#change(set, family, set.rows[family] + change)
   }
 
   track(text: string): void {
@@ -160,9 +192,32 @@ export class NextHops {
   }
 
   /** Makes the ways of every set anew, after a change of settings. */
-  relead(): Settled {
-    const hops = new Set(this.#hops.values())
-    return { sets: this.#leadAnew(hops), resolutions: [], touched: false }
+  relead(): void {
+    this.#leadAnew(new Set(this.#hops.values()))
+  }
+
+  /**
+   * After nexthop objects were written: gives the sets whose routes must
+   * take another way, and whose rows are to be looked at. Those in use for the first time since are not among them: their rows
+   * are in the queue.
+   */
+  retarget(): ReadonlySet<number> {
+    const moved = new Set<number>()
+    const stirred = this.#groups.takeStirred()
+    if (!stirred && !this.#ledAnew) return moved
+    this.#ledAnew = false
+    for (const set of this.#sets.values()) {
+      for (const family of families) {
+        if (set.rows[family] === 0) continue
+        const bundle = set.bundles[family]
+        const target = bundle === null ? set.ways[family] : this.#groups.wayOf(bundle)
+        if (target === set.targets[family]) continue
+        set.targets[family] = target
+        if (!set.fresh) moved.add(set.wanted.id)
+      }
+      set.fresh = !isUsed(set)
+    }
+    return moved
   }
 
   /** Resolves what may have changed. */
@@ -183,7 +238,14 @@ export class NextHops {
       if (hop.tracked > 0) resolutions.push(this.#resolution(hop))
     }
     this.#dirty = []
-    return { sets: this.#leadAnew(changed), resolutions, touched }
+    this.#leadAnew(changed)
+    if (touched || changed.size > 0) this.#groups.lookForDead()
+    return { resolutions, touched }
+  }
+
+  /** Whether a next hop is tracked, or named by a set in use. */
+  isUsed(text: string): boolean {
+    return this.#hops.has(text)
   }
 
   /** Every next hop in use, ordered by text. */
@@ -206,29 +268,45 @@ export class NextHops {
     for (const hop of this.#hops.values()) if (hop.address !== null) yield hop.address
   }
 
-  #leadAnew(changed: ReadonlySet<Hop>): Set<number> {
-    const sets = new Set<number>()
-    if (changed.size === 0) return sets
+  #leadAnew(changed: ReadonlySet<Hop>): void {
+    if (changed.size === 0) return
     for (const set of this.#sets.values()) {
-      if (set.rows === 0 || !set.hops.some((hop) => changed.has(hop))) continue
-      const ways = this.#waysOf(set)
-      if (ways[4] === set.ways[4] && ways[6] === set.ways[6]) continue
-      set.ways = ways
-      sets.add(set.wanted.id)
+      if (set.hops.some((hop) => changed.has(hop))) this.#lead(set)
     }
-    return sets
   }
 
-  #waysOf(set: SetState): Readonly<Record<Family, number>> {
+  #lead(set: SetState): void {
     const legs: Leg[] = []
     for (const hop of set.hops) if (hop.answer !== null) addLegs(legs, hop.answer.legs)
     // Linux sends IPv4 to an IPv6 gateway (RFC 8950), but not the other way round.
     const legs6 = legs.filter((leg) => leg.gateway?.includes(':'))
     const { maxPaths } = this.#settings()
-    return {
-      4: this.#ways.unicast(legs.slice(0, maxPaths)),
-      6: this.#ways.unicast(legs6.slice(0, maxPaths)),
+    set.ways[4] = this.#ways.unicast(legs.slice(0, maxPaths))
+    set.ways[6] = this.#ways.unicast(legs6.slice(0, maxPaths))
+    const direct = set.hops.length === 1 && legs.length === 1 && set.hops[0]!.answer!.onLink
+    for (const family of families) {
+      const bundle = set.bundles[family]
+      if (bundle !== null) this.#groups.lead(bundle, set.ways[family], direct)
     }
+    this.#ledAnew = true
+  }
+
+  /** Sets the number of rows of a family that want the set, and what follows from none or some. */
+  #change(set: SetState, family: Family, rows: number): void {
+    const before = set.rows[family]
+    const wasUsed = isUsed(set)
+    set.rows[family] = rows
+    if (!wasUsed && rows > 0) this.#employ(set)
+    if (before === 0 && rows > 0) {
+      set.bundles[family] = this.#groups.join(set.identity, family)
+      this.#lead(set)
+    } else if (before > 0 && rows === 0) {
+      const bundle = set.bundles[family]
+      if (bundle !== null) this.#groups.leave(bundle)
+      set.bundles[family] = null
+      set.targets[family] = noWay
+    }
+    if (wasUsed && !isUsed(set)) this.#retire(set)
   }
 
   #collectTouched(): boolean {
@@ -260,13 +338,14 @@ export class NextHops {
       else peer.count++
       this.#resolver.watch(address, 1)
     }
-    set.ways = this.#waysOf(set)
   }
 
   #retire(set: SetState): void {
     for (const hop of set.hops) this.#release(hop, 'used')
     set.hops = []
-    set.ways = { 4: noWay, 6: noWay }
+    set.ways[4] = noWay
+    set.ways[6] = noWay
+    set.fresh = true
     for (const address of set.peers) {
       const key = addressText(address)
       const peer = this.#peers.get(key)
@@ -293,7 +372,9 @@ export class NextHops {
     hop[by]--
     if (hop.tracked + hop.used > 0) return
     this.#hops.delete(hop.text)
-    if (hop.address !== null) this.#resolver.watch(hop.address, -1)
+    if (hop.address === null) return
+    this.#resolver.watch(hop.address, -1)
+    this.#view.acquit(hop.address)
   }
 
   #soil(hop: Hop): void {
@@ -317,6 +398,10 @@ export class NextHops {
       reason: reasonOf(hop),
     }
   }
+}
+
+function isUsed(set: SetState): boolean {
+  return set.rows[4] > 0 || set.rows[6] > 0
 }
 
 function reasonOf(hop: Hop): string {

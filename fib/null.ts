@@ -88,6 +88,11 @@ export class NullFib implements Fib {
     else this.#tracked.delete(nextHop)
   }
 
+  /** Nothing is ever unreachable here. */
+  dead(_nextHop: string): void {}
+
+  alive(_nextHop: string): void {}
+
   onResolution(listener: (resolutions: readonly Resolution[]) => void): void {
     this.#listeners.push(listener)
   }
@@ -117,6 +122,7 @@ export class NullFib implements Fib {
       stale: 0,
       blackholes,
       adopted: 0,
+      adoptedFamilies: [],
       counters: { ...this.#counters },
       nextHops: [...this.#tracked.keys()].sort().map(resolutionOf),
     }

@@ -1,6 +1,6 @@
 /**
  * The numbers rtnetlink speaks in, and their names: linux/netlink.h, linux/rtnetlink.h,
- * linux/neighbour.h, linux/if.h, asm-generic/errno.h. Only those in use here.
+ * linux/nexthop.h, linux/neighbour.h, linux/if.h, asm-generic/errno.h. Only those in use here.
  */
 
 export const messageTypes = {
@@ -17,6 +17,9 @@ export const messageTypes = {
   newNeighbour: 28,
   delNeighbour: 29,
   getNeighbour: 30,
+  newNexthop: 104,
+  delNexthop: 105,
+  getNexthop: 106,
 } as const
 
 export const messageFlags = {
@@ -38,6 +41,15 @@ export const attributeTypes = {
   multipath: 9,
   table: 15,
   via: 18,
+  nexthopId: 30,
+} as const
+
+export const nexthopAttributes = {
+  id: 1,
+  group: 2,
+  blackhole: 4,
+  outInterface: 5,
+  gateway: 6,
 } as const
 
 export const routeTypes = { unicast: 1, local: 2, blackhole: 6 } as const
@@ -122,7 +134,9 @@ export const errnos = {
   noSuchRoute: 3,
   again: 11,
   exists: 17,
+  invalid: 22,
   protocol: 71,
+  notSupported: 95,
   noBuffers: 105,
 } as const
 

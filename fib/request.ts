@@ -16,6 +16,11 @@ export const batchBytesMax = 65_536
 /** Requests in a batch at most; the kernel's reply buffer may set a lower one (Kernel.repliesMax). */
 export const batchRoutesMax = 1_260
 
+const fixedHeaderBytes: Readonly<Record<number, number>> = {
+  [messageTypes.getLink]: 16,
+  [messageTypes.getNexthop]: 8,
+}
+
 /** What makes a kernel route ours, and where it lies. */
 export interface Mark {
   readonly table: number
@@ -175,6 +180,15 @@ export function encodeLegs(family: Family, legs: readonly Leg[]): Uint8Array {
   return bytes.slice(0, at)
 }
 
+/** The attribute of a route that leads where a nexthop object does. */
+export function encodeNexthopId(id: number): Uint8Array {
+  const bytes = new Uint8Array(8)
+  const view = new DataView(bytes.buffer)
+  attribute(view, 0, attributeTypes.nexthopId, 4)
+  view.setUint32(4, id, littleEndian)
+  return bytes
+}
+
 function encodeGateway(view: DataView, at: number, family: Family, gateway: string | null): number {
   const address = gateway === null ? null : parseAddress(gateway)
   if (address === null) return at
@@ -201,10 +215,10 @@ function attribute(view: DataView, at: number, type: number, payloadBytes: numbe
 
 /**
  * A request for everything of one kind. Strict checking (NETLINK_GET_STRICT_CHK) wants the fixed
- * header of that very kind: 16 bytes for links, 12 for routes and neighbours.
+ * header of that very kind: 16 bytes for links, 12 for routes and neighbours, 8 for nexthop objects.
  */
 export function encodeDump(type: number, family: Family | null, sequence: number): Uint8Array {
-  const bytes = new Uint8Array(16 + (type === messageTypes.getLink ? 16 : 12))
+  const bytes = new Uint8Array(16 + (fixedHeaderBytes[type] ?? 12))
   const view = new DataView(bytes.buffer)
   view.setUint32(0, bytes.length, littleEndian)
   view.setUint16(4, type, littleEndian)

@@ -27,6 +27,9 @@ import type { Ways } from './way.ts'
 /** Routes of ours followed one through another at most. */
 const recursionMax = 8
 
+/** Reason of a next hop that is the node itself: no fault, every announcement of our own has it. */
+export const ownAddressReason = 'an address of this node'
+
 export interface Answer {
   /** Where to send packets; empty: nowhere. Gateways are named even when on link. */
   readonly legs: readonly Leg[]
@@ -74,6 +77,16 @@ export class Resolver {
     return this.#interest[family].has(words, at, length)
   }
 
+  /** Whether nothing can be sent there, as far as we know. Asks nobody. */
+  isDead(leg: Leg): boolean {
+    const { view } = this.#parts
+    const link = view.links.get(leg.interface)
+    if (link === undefined || !link.up || !link.running) return true
+    if (leg.gateway === null) return false
+    const { interface: index, gateway } = leg
+    return view.isDead(index, gateway) || view.isCondemnedAt(index, gateway)
+  }
+
   /** What the address resolves to now. */
   resolve(address: Address): Answer {
     return this.#resolve(address, [])
@@ -114,6 +127,7 @@ export class Resolver {
   }
 
   #resolve(address: Address, visited: readonly number[]): Answer {
+    if (this.#parts.view.isCondemned(address)) return unreachable('declared dead by its session')
     if (address.zone !== null) return this.#throughZone(address, address.zone)
     if (address.family === 6 && address.words[0]! >>> 22 === 0xfe80 >>> 6) {
       return unreachable('a link-local address without an interface')
@@ -202,7 +216,7 @@ export class Resolver {
   #throughForeign(address: Address, length: number, route: ForeignRoute): Answer {
     const prefix = this.#prefixText(address, length)
     const origin = `${prefix} proto ${protocolNames[route.protocol] ?? route.protocol}`
-    if (route.type === routeTypes.local) return unreachable('an address of this node')
+    if (route.type === routeTypes.local) return unreachable(ownAddressReason)
     if (route.type !== routeTypes.unicast) {
       return unreachable(`${routeTypeNames[route.type] ?? 'unusable'} ${origin}`)
     }

@@ -4,8 +4,10 @@
  */
 import { type Family, formatPrefix } from './address.ts'
 import { delta, type Operation } from './delta.ts'
+import { Groups } from './groups.ts'
 import type { RouteMessage } from './netlink.ts'
 import { NextHops } from './next-hops.ts'
+import { NexthopView } from './nexthop-view.ts'
 import type { Mark } from './request.ts'
 import { Resolver, type ResolverParts } from './resolver.ts'
 import { RouteTable, rowFlags } from './table.ts'
@@ -20,21 +22,29 @@ export const families: readonly Family[] = [4, 6]
 
 export class State {
   settings: FibSettings
-  readonly ways = new Ways()
+  /** The kernel's nexthop objects. */
+  readonly nexthops = new NexthopView()
+  readonly ways: Ways = new Ways(this.nexthops)
   readonly tables: Readonly<Record<Family, RouteTable>> = {
     4: new RouteTable(4),
     6: new RouteTable(6),
   }
   readonly view: KernelView = new KernelView(this.ways)
   readonly resolver: Resolver
+  /** The nexthop objects we want. */
+  readonly groups: Groups
+  /** The BGP next hops that wanted routes name. */
   readonly nextHops: NextHops
   /** The first synchronisation is over: nothing stale is spared any more. */
   synchronised = false
   /** Every route of ours is on its way out. */
   withdrawing = false
+  /** Whether rows may name the nexthop group of another set, because it leads alike. */
+  lodging = false
 
   readonly #marks: Mark[] = []
   #mark = 0
+  #alike = { held: noWay, target: noWay, version: -1, alike: false }
 
   /** `doubt`: see ResolverParts. */
   constructor(settings: FibSettings, doubt: ResolverParts['doubt']) {
@@ -49,7 +59,17 @@ export class State {
       setOf: (id) => this.nextHops.get(id),
       doubt,
     })
-    this.nextHops = new NextHops(this.resolver, this.view, this.ways, current)
+    this.groups = new Groups({
+      view: this.nexthops,
+      ways: this.ways,
+      settings: current,
+      isDead: (leg) => this.resolver.isDead(leg),
+      isOwnProtocol: (protocol) => this.#marks.some((mark) => mark.protocol === protocol),
+      uses: (family, way) => this.tables[family].uses(way),
+      lodged: () => this.#lodged(),
+    })
+    const { resolver, view, ways, groups } = this
+    this.nextHops = new NextHops({ resolver, view, ways, groups, settings: current })
   }
 
   /** Takes settings over; true when routes must move to another mark. */
@@ -92,7 +112,21 @@ export class State {
     if (table.has(row, rowFlags.blackhole)) return blackholeWay
     const set = table.sets[row]!
     if (set === 0 || this.resolver.refusal(table.family, row) !== null) return noWay
-    return this.nextHops.wayOf(set, table.family)
+    const target = this.nextHops.wayOf(set, table.family)
+    const held = table.ways[row]!
+    if (target === held || !this.#leadsAlike(held, target)) return target
+    this.lodging = true
+    return held
+  }
+
+  /** Rows that name the nexthop group of another set. */
+  *lodgers(table: RouteTable): Generator<number> {
+    for (const row of table.rows()) {
+      const set = table.sets[row]!
+      const held = table.ways[row]!
+      if (set === 0 || held === noWay || this.ways.get(held).nexthop === 0) continue
+      if (this.nextHops.wayOf(set, table.family) !== held) yield row
+    }
   }
 
   /** What the kernel is to be told of a row whose target is this. */
@@ -129,6 +163,29 @@ export class State {
       for (const row of table.rows()) if (table.ways[row] !== noWay) count++
     }
     return count
+  }
+
+  /** The answer is the same for most rows of a turn, so the last one is remembered. */
+  #leadsAlike(held: number, target: number): boolean {
+    if (target === noWay || this.ways.get(held).nexthop === 0) return false
+    const last = this.#alike
+    const { version } = this.nexthops
+    if (last.held !== held || last.target !== target || last.version !== version) {
+      this.#alike = { held, target, version, alike: this.groups.leadsAlike(held, target) }
+    }
+    return this.#alike.alike
+  }
+
+  /** Groups that rows of other sets than their own name. */
+  #lodged(): ReadonlySet<number> {
+    const ids = new Set<number>()
+    if (!this.lodging) return ids
+    for (const family of families) {
+      const table = this.tables[family]
+      for (const row of this.lodgers(table)) ids.add(this.ways.get(table.ways[row]!).nexthop)
+    }
+    this.lodging = ids.size > 0
+    return ids
   }
 
   #compareMark(number: number): 'same' | 'protocol' | 'key' {

@@ -38,6 +38,8 @@ export class RouteTable {
   repairs!: Uint8Array
   repairedAt!: Uint32Array
 
+  /** Rows the kernel holds for us, by the way acknowledged. */
+  #uses: Uint32Array = new Uint32Array(64)
   /** A ring as large as the table: each row is in it at most once. */
   #ring!: Uint32Array
   #first = 0
@@ -76,6 +78,21 @@ export class RouteTable {
     if (needed) return false
     this.index.remove(row)
     return true
+  }
+
+  /** Takes note of what the kernel holds for a row: every change of `ways` goes through here. */
+  hold(row: number, way: number): void {
+    const before = this.ways[row]!
+    if (before === way) return
+    if (way >= this.#uses.length) this.#uses = widen(this.#uses, 2 * way)
+    if (before !== noWay) this.#uses[before]!--
+    if (way !== noWay) this.#uses[way]!++
+    this.ways[row] = way
+  }
+
+  /** How many rows the kernel holds with this way. */
+  uses(way: number): number {
+    return this.#uses[way] ?? 0
   }
 
   isWanted(row: number): boolean {

@@ -17,6 +17,11 @@ export interface FibSettings {
   readonly install: 'All' | 'None'
   /** Seconds between safety scans; null switches them off (repair then rests on events alone). */
   readonly scanSeconds: number | null
+  /**
+   * `Auto`, the default: routes name nexthop objects and groups where the kernel knows them (Linux
+   * 5.3), so that a failover is one message a group. `Off`: plain routes and multipath.
+   */
+  readonly nexthops?: 'Auto' | 'Off'
 }
 
 /** See RouteChanges of the protocol engine: the same plain data, declared where it is consumed. */
@@ -123,8 +128,20 @@ export interface FibStatus {
   readonly stale: number
   readonly blackholes: number
   readonly adopted: number
+  /** Families in which routes of ours were adopted at start. */
+  readonly adoptedFamilies: readonly RouteFamily[]
   readonly counters: FibCounters
+  /** Nexthop objects of ours in the kernel; `mode` is `plain` where routes carry their next hops. */
+  readonly objects?: FibObjects
   readonly nextHops: readonly Resolution[]
+}
+
+export interface FibObjects {
+  readonly mode: 'objects' | 'plain'
+  /** One for each gateway at an interface. */
+  readonly hops: number
+  /** One for each set of next hops. */
+  readonly groups: number
 }
 
 export interface FibCounters {
@@ -168,6 +185,14 @@ export interface Fib {
   synchronised(): void
   track(nextHop: string): void
   untrack(nextHop: string): void
+  /**
+   * Somebody knows that this next hop is dead (hold timer, BFD): nothing is sent there any more,
+   * before BGP has so much as begun to withdraw. It lives again by `alive`, when its neighbour entry
+   * or link comes back, when nobody names or tracks it any more, and after two minutes at the latest.
+   */
+  dead?(nextHop: string): void
+  /** It is known to live again (session Established, BFD up): the word of `dead` is taken back. */
+  alive?(nextHop: string): void
   onResolution(listener: (resolutions: readonly Resolution[]) => void): void
   onEvent(listener: (event: FibEvent) => void): void
   status(): Promise<FibStatus>

@@ -1,8 +1,8 @@
 /**
  * The kernel's state as far as it matters to us, kept up to date by its notifications: links,
- * neighbours that don't answer, and the routes of others.
+ * neighbours that don't answer, next hops declared dead, and the routes of others.
  */
-import { type Family, formatAddress } from './address.ts'
+import { type Address, addressText, type Family, formatAddress } from './address.ts'
 import { ForeignRoutes } from './foreign.ts'
 import type { LinkMessage, NeighbourMessage } from './netlink.ts'
 import { neighbourStates } from './numbers.ts'
@@ -11,6 +11,18 @@ import type { Way, Ways } from './way.ts'
 
 /** Neighbours remembered as silent at most; the kernel's own tables end at 1024 by default. */
 const neighboursMax = 65_536
+/**
+ * How long a next hop stays dead by somebody's word alone. By then BGP has withdrawn what it learned
+ * there; whoever else still names it says that it lives.
+ */
+const verdictMs = 120_000
+/** Next hops declared dead at one time; more would be all peers of a node at once. */
+const verdictsMax = 4096
+
+interface Verdict {
+  readonly untilMs: number
+  readonly interfaces: readonly number[]
+}
 
 export type Foreign = Readonly<Record<Family, ForeignRoutes>>
 
@@ -22,6 +34,8 @@ export class KernelView {
   readonly #dead = new Set<string>()
   /** Those that had failed before: an old verdict, to be asked for again before it is believed. */
   readonly #suspects = new Set<string>()
+  /** Next hops declared dead: until when, and the interfaces they were reached through. */
+  readonly #verdicts = new Map<string, Verdict>()
 
   constructor(ways: Ways) {
     this.#ways = ways
@@ -55,8 +69,10 @@ export class KernelView {
       return true
     }
     // INCOMPLETE is a question under way: it changes nothing.
-    if (gone || (message.state & neighbourStates.valid) !== 0) return this.#dead.delete(key)
-    return false
+    if (!gone && (message.state & neighbourStates.valid) === 0) return false
+    const revived = this.#dead.delete(key)
+    if (revived) this.#acquitNeighbour(message)
+    return revived
   }
 
   /** A neighbour found in a dump: FAILED there may be hours old. */
@@ -80,6 +96,59 @@ export class KernelView {
     }
   }
 
+  /** Somebody knows that this next hop is dead. False when that was known. */
+  condemn(address: Address, interfaces: readonly number[], nowMs: number): boolean {
+    const key = hopText(address)
+    if (this.#verdicts.size >= verdictsMax || this.#verdicts.has(key)) return false
+    this.#verdicts.set(key, { untilMs: nowMs + verdictMs, interfaces })
+    return true
+  }
+
+  /** It lives again, or nobody asks any more. True when it was thought dead. */
+  acquit(address: Address): boolean {
+    return this.#verdicts.delete(hopText(address))
+  }
+
+  /** An interface came back: so may those that were reached through it. */
+  acquitInterface(interfaceIndex: number): void {
+    for (const [key, { interfaces }] of this.#verdicts) {
+      if (interfaces.includes(interfaceIndex)) this.#verdicts.delete(key)
+    }
+  }
+
+  /** Ends verdicts that are over. True when one was. */
+  expireVerdicts(nowMs: number): boolean {
+    const before = this.#verdicts.size
+    for (const [key, { untilMs }] of this.#verdicts) {
+      if (untilMs <= nowMs) this.#verdicts.delete(key)
+    }
+    return this.#verdicts.size < before
+  }
+
+  /** When the next verdict is over; infinite without one. */
+  get verdictDueMs(): number {
+    let due = Number.POSITIVE_INFINITY
+    for (const { untilMs } of this.#verdicts.values()) due = Math.min(due, untilMs)
+    return due
+  }
+
+  isCondemned(address: Address): boolean {
+    return this.#verdicts.size > 0 && this.#verdicts.has(hopText(address))
+  }
+
+  /** Whether a gateway is a next hop that was declared dead. */
+  isCondemnedAt(interfaceIndex: number, gateway: string): boolean {
+    if (this.#verdicts.size === 0) return false
+    const zoned = `${gateway}%${this.nameOf(interfaceIndex)}`
+    return this.#verdicts.has(gateway) || this.#verdicts.has(zoned)
+  }
+
+  #acquitNeighbour(message: NeighbourMessage): void {
+    const text = formatAddress(message.family, message.address)
+    this.#verdicts.delete(text)
+    this.#verdicts.delete(`${text}%${this.nameOf(message.interface)}`)
+  }
+
   /** A way's next hops, for people. */
   gatewaysOf(way: Way): Gateway[] {
     return way.legs.map((leg) => ({
@@ -87,4 +156,10 @@ export class KernelView {
       gateway: leg.gateway,
     }))
   }
+}
+
+/** Canonical text of a next hop, with its zone. */
+function hopText(address: Address): string {
+  const text = addressText(address)
+  return address.zone === null ? text : `${text}%${address.zone}`
 }

@@ -6,12 +6,14 @@ import { comparePrefixes, type Family, formatPrefix, type Prefix, parsePrefix } 
 import type { ForeignRoute } from './foreign.ts'
 import type { Journal } from './journal.ts'
 import type { Mirror } from './mirror.ts'
+import type { NexthopMirror } from './nexthop-mirror.ts'
 import { protocolNames, routeTypeNames } from './numbers.ts'
 import { families, type State } from './state.ts'
 import { type RouteTable, rowFlags } from './table.ts'
 import type {
   FibDifference,
   FibLookup,
+  FibObjects,
   FibRouteView,
   FibStatus,
   KernelRouteView,
@@ -33,16 +35,25 @@ export class Views {
   readonly #state: State
   readonly #writer: Writer
   readonly #mirror: Mirror
+  readonly #nexthops: NexthopMirror
   readonly #journal: Journal
 
-  constructor(state: State, writer: Writer, mirror: Mirror, journal: Journal) {
+  constructor(
+    state: State,
+    writer: Writer,
+    mirror: Mirror,
+    nexthops: NexthopMirror,
+    journal: Journal,
+  ) {
     this.#state = state
     this.#writer = writer
     this.#mirror = mirror
+    this.#nexthops = nexthops
     this.#journal = journal
   }
 
-  status(adopted: number): FibStatus {
+  /** `adopted`: routes taken over at the start. */
+  status(adopted: Readonly<Record<Family, number>>): FibStatus {
     const counts: Record<RouteStatus, number> = {
       installed: 0,
       pending: 0,
@@ -74,8 +85,12 @@ export class Views {
       conflicts,
       stale,
       blackholes,
-      adopted,
+      adopted: adopted[4] + adopted[6],
+      adoptedFamilies: families
+        .filter((family) => adopted[family] > 0)
+        .map((family) => (family === 4 ? 'ipv4-unicast' : 'ipv6-unicast')),
       counters: { ...this.#journal.counters },
+      objects: this.#objects(),
       nextHops: this.#state.nextHops.resolutions(),
     }
   }
@@ -111,11 +126,19 @@ export class Views {
     }
   }
 
-  /** Reads the kernel's routes anew and compares them with intent. Throws KernelError. */
+  /** Reads the kernel's tables anew and compares them with intent. Throws KernelError. */
   difference(): FibDifference[] {
+    if (this.#state.groups.supported) this.#nexthops.read()
     const differences: FibDifference[] = []
     for (const family of families) this.#differenceOf(family, differences)
     return differences.slice(0, differencesMax)
+  }
+
+  #objects(): FibObjects {
+    const { groups } = this.#state
+    const own = groups.ids.own()
+    const count = own.filter(({ members }) => members.length > 0).length
+    return { mode: groups.active ? 'objects' : 'plain', groups: count, hops: own.length - count }
   }
 
   #differenceOf(family: Family, differences: FibDifference[]): void {
@@ -152,7 +175,8 @@ export class Views {
   #compare(table: RouteTable, row: number, held: number): FibDifference | null {
     const target = this.#state.target(table, row)
     const wanted = table.isWanted(row)
-    if (held === target && (target !== noWay || !wanted)) return null
+    const leads = this.#leadsRight(table, row, held, target)
+    if (leads && (target !== noWay || !wanted)) return null
     const status = this.#statusOf(table, row)
     if (!wanted && held === noWay) return null
     return {
@@ -169,6 +193,13 @@ export class Views {
       installed: held === noWay ? null : this.#wayText(held),
       reason: this.#reasonOf(table, row, status),
     }
+  }
+
+  /** Whether the kernel's route is the one wanted, and its nexthop object leads where it should. */
+  #leadsRight(table: RouteTable, row: number, held: number, target: number): boolean {
+    const { nextHops, ways } = this.#state
+    if (held !== target || ways.get(target).nexthop === 0) return held === target
+    return ways.plain(held) === nextHops.plainWayOf(table.sets[row]!, table.family)
   }
 
   #smallest(after: Prefix | null, limit: number): Row[] {

@@ -1,13 +1,15 @@
 /**
  * Ways: what a kernel route does with a packet, interned to a small number. Way 0 is "no route",
- * way 1 a blackhole, every other one a set of next hops (or a type of route we never make but may
- * meet). Two routes lead the same way exactly when their numbers are equal, so intent, kernel and
- * dump are compared as integers, and the attribute bytes of a way are made once.
+ * way 1 a blackhole, every other one a set of next hops, a nexthop object by its id (or a type of
+ * route we never make but may meet). Two routes lead the same way exactly when their numbers are
+ * equal, so intent, kernel and dump are compared as integers, and the attribute bytes of a way are
+ * made once.
  */
 import { type Family, formatAddress } from './address.ts'
 import type { RouteMessage } from './netlink.ts'
+import { NexthopView } from './nexthop-view.ts'
 import { routeTypeNames, routeTypes } from './numbers.ts'
-import { encodeLegs, type Leg } from './request.ts'
+import { encodeLegs, encodeNexthopId, type Leg } from './request.ts'
 
 export const noWay = 0
 export const blackholeWay = 1
@@ -16,6 +18,9 @@ export interface Way {
   readonly id: number
   /** rtm_type. */
   readonly type: number
+  /** The nexthop object that a route names instead of its next hops; 0: none. */
+  readonly nexthop: number
+  /** With a nexthop object: where that leads now. */
   readonly legs: readonly Leg[]
 }
 
@@ -23,10 +28,14 @@ export class Ways {
   readonly #ways: Way[] = []
   readonly #ids = new Map<string, number>()
   readonly #encoded = new Map<number, Uint8Array>()
+  readonly #nexthops: NexthopView
+  /** Ways that name each nexthop object: one, or one for each type of route met. */
+  readonly #through = new Map<number, number[]>()
   #lastKey: readonly number[] = []
   #lastId = noWay
 
-  constructor() {
+  constructor(nexthops: NexthopView = new NexthopView()) {
+    this.#nexthops = nexthops
     this.#intern(0, [])
     this.#intern(routeTypes.blackhole, [])
   }
@@ -42,6 +51,35 @@ export class Ways {
     return legs.length === 0 ? noWay : this.#intern(routeTypes.unicast, legs)
   }
 
+  /** The number of the way that names a nexthop object. */
+  through(nexthop: number, type: number = routeTypes.unicast): number {
+    const known = (this.#through.get(nexthop) ?? []).find((id) => this.get(id).type === type)
+    if (known !== undefined) return known
+    const nexthops = this.#nexthops
+    const id = this.#ways.length
+    this.#ways.push({
+      id,
+      type,
+      nexthop,
+      get legs() {
+        return nexthops.legsOf(nexthop)
+      },
+    })
+    this.#through.set(nexthop, [...(this.#through.get(nexthop) ?? []), id])
+    return id
+  }
+
+  /** Every way so far that names this nexthop object. */
+  allThrough(nexthop: number): readonly number[] {
+    return this.#through.get(nexthop) ?? []
+  }
+
+  /** The same next hops without a nexthop object: what two ways have in common when they lead alike. */
+  plain(id: number): number {
+    const way = this.get(id)
+    return way.nexthop === 0 ? id : this.unicast(way.legs)
+  }
+
   /**
    * The way of a route read from the kernel. Routes of a dump mostly resemble the one before, which
    * is found without making text.
@@ -53,10 +91,7 @@ export class Ways {
       return this.#lastId
     }
     this.#lastKey = key
-    this.#lastId =
-      message.type === routeTypes.blackhole
-        ? blackholeWay
-        : this.#intern(message.type, legsOf(message))
+    this.#lastId = this.#wayOf(message)
     return this.#lastId
   }
 
@@ -65,9 +100,16 @@ export class Ways {
     const key = family === 4 ? id : -id
     const known = this.#encoded.get(key)
     if (known !== undefined) return known
-    const bytes = encodeLegs(family, this.get(id).legs)
+    const { nexthop, legs } = this.get(id)
+    const bytes = nexthop === 0 ? encodeLegs(family, legs) : encodeNexthopId(nexthop)
     this.#encoded.set(key, bytes)
     return bytes
+  }
+
+  #wayOf(message: RouteMessage): number {
+    if (message.nexthop !== 0) return this.through(message.nexthop, message.type)
+    if (message.type === routeTypes.blackhole) return blackholeWay
+    return this.#intern(message.type, legsOf(message))
   }
 
   #intern(type: number, legs: readonly Leg[]): number {
@@ -76,7 +118,7 @@ export class Ways {
     const known = this.#ids.get(key)
     if (known !== undefined) return known
     const id = this.#ways.length
-    this.#ways.push({ id, type, legs: sorted })
+    this.#ways.push({ id, type, nexthop: 0, legs: sorted })
     this.#ids.set(key, id)
     return id
   }
@@ -85,6 +127,7 @@ export class Ways {
 /** In words: `via 10.0.0.1 dev eth0`, `blackhole`; the interface named by `nameOf`. */
 export function describeWay(way: Way, nameOf: (interfaceIndex: number) => string): string {
   if (way.type !== routeTypes.unicast) return routeTypeNames[way.type] ?? `type ${way.type}`
+  if (way.nexthop !== 0 && way.legs.length === 0) return `nexthop object ${way.nexthop}`
   return way.legs
     .map((leg) =>
       leg.gateway === null
@@ -109,6 +152,8 @@ function legsOf(message: RouteMessage): Leg[] {
 }
 
 function numbersOf(message: RouteMessage): number[] {
+  // No interface has the number -1.
+  if (message.nexthop !== 0) return [message.type, -1, message.nexthop]
   const numbers = [message.type]
   for (let leg = 0; leg < message.legs; leg++) {
     const family = message.gatewayFamilies[leg]!

@@ -90,6 +90,11 @@ export class Writer {
     return this.#retries.nextDueMs
   }
 
+  /** Replies were lost, and the tables have not been read since. */
+  get suspended(): boolean {
+    return this.#suspended
+  }
+
   get retrying(): number {
     return this.#retries.size
   }
@@ -115,6 +120,14 @@ export class Writer {
         throw new KernelError('changing routes', error.errno, remedy)
       }
     })
+  }
+
+  /** Replies were lost: nothing is written before `resume`. */
+  suspend(error: KernelError): void {
+    this.#suspended = true
+    this.#journal.counters.errors++
+    this.#journal.tell('fib.error', 'error', `replies to changes were lost: ${error.message}`)
+    this.#requestScan('replies were lost')
   }
 
   resume(): void {
@@ -300,14 +313,11 @@ export class Writer {
 
   /** Nobody knows what became of the batch: the kernel's table is read before anything else. */
   #lose(error: KernelError): void {
-    this.#suspended = true
-    this.#journal.counters.errors++
-    this.#journal.tell('fib.error', 'error', `replies to route changes were lost: ${error.message}`)
     for (const sent of this.#sent.slice(0, this.#sentCount)) {
       if (sent.leftover === null) sent.table.enqueue(sent.row)
       else this.#leftovers.push(sent.leftover)
     }
-    this.#requestScan('replies were lost')
+    this.suspend(error)
   }
 
   #done(sent: Sent): void {
@@ -315,13 +325,13 @@ export class Writer {
     const { counters } = this.#journal
     if (operation === 'remove') {
       counters.deleted++
-      table.ways[row] = noWay
+      table.hold(row, noWay)
       if (table.has(row, rowFlags.stale)) this.#swept(table, row)
     } else {
       if (operation === 'move') this.leave(table, row, table.marks[row]!)
       if (operation === 'replace') counters.replaced++
       else counters.added++
-      table.ways[row] = target
+      table.hold(row, target)
       table.marks[row] = this.#state.mark
     }
     table.clear(row, rowFlags.stale)

@@ -17,6 +17,7 @@ import type {
 } from '../bgp/types.ts'
 import type { Fib, FibSettings } from '../fib/types.ts'
 import { BfdWatch } from './bfd-watch.ts'
+import { keyOf, newsOf } from './conditions.ts'
 import type { Snapshot } from './config/folder.ts'
 import type { ConfigProblem } from './config/problem.ts'
 import type { EventLog } from './event-log.ts'
@@ -324,25 +325,18 @@ export class Agent {
   }
 
   #tellProblems(snapshot: Snapshot, intent: Intent): void {
-    const known = new Set(this.problems.map(problemKey))
+    const known = new Set(this.problems.map(keyOf))
     for (const problem of [...snapshot.problems, ...intent.problems]) {
-      if (!known.has(problemKey(problem))) this.#tellCondition(problem)
+      if (!known.has(keyOf(problem))) this.#tellCondition(problem)
     }
   }
 
   #tellCondition(problem: Problem | ConfigProblem): void {
-    this.events.add({
-      kind: 'condition',
-      level: levels[problem.severity],
-      text: describeProblem(problem),
-      data: { reason: problem.reason, subject: problem.subject },
-    })
+    this.events.add(newsOf(problem))
   }
 }
 
 const familyNames: readonly FamilyName[] = ['ipv4-unicast', 'ipv6-unicast']
-
-const levels = { info: 'info', warning: 'warn', error: 'error' } as const
 
 /** The speaker before the first intent: it has no peers and listens nowhere. */
 const silentSpeaker: SpeakerConfig = {
@@ -393,18 +387,6 @@ function trackerOf(fib: Fib): NextHopTracker {
         ),
       ),
   }
-}
-
-export function describeProblem(problem: Problem | ConfigProblem): string {
-  const place = 'file' in problem ? `${problem.file}:${problem.line}` : ''
-  const field = 'field' in problem ? problem.field : ''
-  const remedy = problem.remedy === null ? '' : ` (${problem.remedy})`
-  const about = [place, problem.subject, field, problem.message].filter((part) => part !== '')
-  return `${about.join(': ')}${remedy}`
-}
-
-function problemKey(problem: Problem): string {
-  return `${problem.reason}|${problem.subject}|${problem.message}`
 }
 
 function equal(a: unknown, b: FibSettings | readonly string[]): boolean {

@@ -2,8 +2,11 @@
  * The answer to "why is (not) this route here?" in sentences: what was received and from whom, what
  * won and by which rule, what the kernel holds, and who is told. Pure: views in, words out.
  */
-import type { PathView, PrefixExplanation } from '../bgp/types.ts'
+import type { AdvertisementView, PathView, PrefixExplanation } from '../bgp/types.ts'
 import type { FibLookup } from '../fib/types.ts'
+
+/** Peers named in one sentence. */
+const namesShown = 8
 
 export interface Evidence {
   /** The prefix as asked for; `bgp` may be about the longest match. */
@@ -50,13 +53,12 @@ function receivedWords(bgp: PrefixExplanation): string[] {
           'until it has said all again or its restart time is over.',
       )
     }
-    words.push(...filterWords(`On import from ${nameOf(path)}`, path.filterSteps))
+    const { filterSteps } = path
+    if (filterSteps.length > 0) {
+      words.push(`On import from ${nameOf(path)}: ${filterSteps.join('; ')}.`)
+    }
   }
   return words
-}
-
-function filterWords(when: string, steps: readonly string[]): string[] {
-  return steps.length === 0 ? [] : [`${when}: ${steps.join('; ')}.`]
 }
 
 function decisionWords(bgp: PrefixExplanation): string[] {
@@ -125,13 +127,38 @@ function announcedWords(bgp: PrefixExplanation, peer: string | null): string[] {
   const views = bgp.advertisements.filter((each) => peer === null || each.peer === peer)
   const told = views.filter((each) => each.advertised).map((each) => each.peer)
   const words: string[] = []
-  if (told.length > 0) words.push(`Announced to ${told.join(', ')}.`)
+  if (told.length > 0) words.push(`Announced to ${listed(told)}.`)
   else if (views.length > 0) words.push('Announced to nobody.')
-  for (const view of views) {
-    if (!view.advertised) words.push(`Not announced to ${view.peer}: ${view.reason}.`)
-    words.push(...filterWords(`On export to ${view.peer}`, view.filterSteps))
+  const untold = views.filter((each) => !each.advertised)
+  for (const [reason, names] of namesBy(untold, (each) => each.reason)) {
+    words.push(`Not announced to ${listed(names)}: ${reason}.`)
+  }
+  for (const [steps, names] of namesBy(views, (each) => each.filterSteps.join('; '))) {
+    if (steps !== '') words.push(`On export to ${listed(names)}: ${steps}.`)
   }
   return words
+}
+
+/** Most peers share their reason, and a node may have a thousand of them. */
+function namesBy(
+  views: readonly AdvertisementView[],
+  wordsOf: (view: AdvertisementView) => string,
+): ReadonlyMap<string, readonly string[]> {
+  const names = new Map<string, string[]>()
+  for (const view of views) {
+    const words = wordsOf(view)
+    const known = names.get(words)
+    if (known === undefined) names.set(words, [view.peer])
+    else known.push(view.peer)
+  }
+  return names
+}
+
+/** `a, b and 7 more` */
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, namesShown).join(', ')
+  const more = names.length - namesShown
+  return more > 0 ? `${shown} and ${more} more` : shown
 }
 
 /** A peer may send several paths for one prefix (RFC 7911). */

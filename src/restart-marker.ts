@@ -42,25 +42,23 @@ export class RestartMarker {
     this.#bootIdFile = ports.bootIdFile ?? bootIdFile
   }
 
-  /** How long ago an agent last ran in this boot, in seconds; null: none did, as far as is known. */
+  /**
+   * How long ago an agent last ran in this boot, in seconds; null: none did, as far as is known.
+   * @throws Error in words when the folder can't be had
+   */
   async age(): Promise<number | null> {
+    await this.#use(() => mkdir(this.#folder, { recursive: true }))
     const before = await this.#read()
     if (before === null || before.bootId !== (await this.#currentBoot())) return null
     return Math.max(0, (this.#clock.wall() - before.at) / 1000)
   }
 
   /**
-   * Leaves a mark, and keeps it fresh from now on.
-   * @throws Error in words when the folder can't be used
+   * Leaves a mark, and keeps it fresh from now on; `age` made the folder.
+   * @throws Error in words when it can't be written
    */
   async begin(): Promise<void> {
-    try {
-      await mkdir(this.#folder, { recursive: true })
-      await this.#write()
-    } catch (cause) {
-      const words = `--state-dir ${this.#folder} can't be used: ${(cause as Error).message}`
-      throw new Error(words, { cause })
-    }
+    await this.#use(() => this.#write())
     this.#arm()
   }
 
@@ -82,6 +80,15 @@ export class RestartMarker {
     return join(this.#folder, fileName)
   }
 
+  async #use(work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work()
+    } catch (cause) {
+      const words = `--state-dir ${this.#folder} can't be used: ${(cause as Error).message}`
+      throw new Error(words, { cause })
+    }
+  }
+
   #arm(): void {
     this.#timer = this.#clock.schedule(refreshSeconds * 1000, () => {
       this.#writing = this.#write().catch((error) =>
@@ -98,10 +105,10 @@ export class RestartMarker {
       this.#report(`${this.#file} is no restart mark: this is taken for a first start`)
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException
-      // Without a file, this is a first start; a folder that is none is for `begin` to tell.
+      // Without a file, this is a first start.
       if (error instanceof SyntaxError) {
         this.#report(`${this.#file}: ${message}: this is taken for a first start`)
-      } else if (code !== 'ENOENT' && code !== 'ENOTDIR') {
+      } else if (code !== 'ENOENT') {
         this.#report(`${this.#file} can't be read: ${message}: this is taken for a first start`)
       }
     }

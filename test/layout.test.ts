@@ -75,6 +75,12 @@ const arrows: readonly Arrow[] = [
     outside: nothing,
     why: 'session and rib never meet: the speaker joins them',
   },
+  {
+    from: /^bgp\/bfd\//,
+    ours: /^bgp\/bfd\/|^bgp\/(prefix|types)\.ts$/,
+    outside: nothing,
+    why: 'BFD stands alone: it runs in a thread of its own',
+  },
   { from: /^bgp\//, ours: /^bgp\//, outside: nothing, why: 'bgp/ knows nothing outside itself' },
   { from: /^fib\//, ours: /^fib\//, outside: nothing, why: 'fib/ knows nothing outside itself' },
   {
@@ -86,7 +92,7 @@ const arrows: readonly Arrow[] = [
   },
   {
     from: /^src\//,
-    ours: /^src\/|^(bgp|fib|api)\/index\.ts$/,
+    ours: /^src\/|^(bgp|bgp\/bfd|fib|api)\/index\.ts$/,
     types: /^(bgp|fib|api)\//,
     outside: /./,
     why: 'src/ composes the rooms through their index.ts',

@@ -58,6 +58,11 @@ export function peerRoutes(plain: FastifyInstance, views: AgentViews): void {
     },
   )
 
+  addRecording(plain, views)
+}
+
+function addRecording(plain: FastifyInstance, views: AgentViews): void {
+  const app = plain.withTypeProvider<TypeBoxTypeProvider>()
   app.get(
     '/v1/peers/:name/recording',
     {

@@ -34,7 +34,7 @@ export class AttributeStore {
   med = new Uint32Array(initialRows)
   neighbourAsn = new Uint32Array(initialRows)
   originatorId = new Uint32Array(initialRows)
-  clusterCount = new Uint8Array(initialRows)
+  clusterCount = new Uint16Array(initialRows)
   marks = new Uint8Array(initialRows)
   nextHop = new Uint32Array(initialRows)
   /** Where a set's bytes lie in `heap`. */
@@ -204,7 +204,7 @@ export class AttributeStore {
     this.med = growUint32(this.med, rows)
     this.neighbourAsn = growUint32(this.neighbourAsn, rows)
     this.originatorId = growUint32(this.originatorId, rows)
-    this.clusterCount = growUint8(this.clusterCount, rows)
+    this.clusterCount = growUint16(this.clusterCount, rows)
     this.marks = growUint8(this.marks, rows)
     this.nextHop = growUint32(this.nextHop, rows)
     this.offset = growUint32(this.offset, rows)

@@ -155,6 +155,7 @@ export class FamilyRib {
     let row = this.findPath(prefix, peer, pathId)
     const fresh = row === 0
     if (fresh) {
+      if (pathId !== 0) paths.admit(this.head[prefix] as number, peer)
       row = paths.add(prefix, peer, pathId)
       paths.next[row] = this.head[prefix] as number
       this.head[prefix] = row

@@ -3,9 +3,16 @@
  * attribute set, and whether it may be used. No object per path. Row 0 means "none"; the paths of a
  * prefix form a list through `next`.
  */
+import { NotificationError } from '../wire/notification.ts'
 import { growUint8, growUint16, growUint32, RowList } from './columns.ts'
 
 const initialRows = 1024
+
+/**
+ * Paths of one peer to one prefix (RFC 7911) at most. The list of a prefix is walked for each of
+ * them, so without a ceiling one peer could keep this router busy with nothing but walking.
+ */
+export const pathsPerPrefixMax = 4096
 
 /** Why a path may not be used; 0 may. The order is that of the texts in `ineligibleText`. */
 export const ineligible = {
@@ -60,6 +67,20 @@ export class PathTable {
     this.flags[row] = 0
     this.size++
     return row
+  }
+
+  /**
+   * Whether the peer may have one more path in the list that starts at row `head`.
+   * @throws NotificationError when it has `pathsPerPrefixMax`
+   */
+  admit(head: number, peer: number): void {
+    let own = 0
+    for (let row = head; row !== 0; row = this.next[row] as number) {
+      if (this.peer[row] === peer) own++
+    }
+    if (own < pathsPerPrefixMax) return
+    const reason = `it announced more than ${pathsPerPrefixMax} paths to one prefix`
+    throw new NotificationError('cease/outOfResources', reason)
   }
 
   remove(row: number): void {

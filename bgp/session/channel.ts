@@ -10,8 +10,12 @@
 
 import type { Clock, Connection, ConnectionError, ConnectionEvents, Timer } from '../types.ts'
 import { Framer } from '../wire/framer.ts'
+import { messageType } from '../wire/message.ts'
 
 export const messagesPerTurnMax = 256
+
+/** A ROUTE-REFRESH of 23 octets may cost a walk through a whole table, so few of them fill a turn. */
+export const refreshesPerTurnMax = 2
 
 /** How long the other side may take to read a NOTIFICATION and close, before we just drop it. */
 export const lingerMs = 2000
@@ -162,7 +166,7 @@ export class Channel implements ConnectionEvents {
     const framer = this.framer
     let left = messagesPerTurnMax
     const visit = (type: number, start: number, end: number): void => {
-      left -= 1
+      left -= type === messageType.refresh ? messagesPerTurnMax / refreshesPerTurnMax : 1
       if (this.#phase === 'open') this.#events.message(this, type, start, end)
     }
     try {

@@ -20,8 +20,8 @@ import {
 import type { Open } from '../wire/open.ts'
 import { Channel, type ChannelEvents } from './channel.ts'
 import { resolveCollision } from './collision.ts'
-import type { Failure } from './fsm.ts'
-import { Lane } from './lane.ts'
+import type { Failure, TimerName } from './fsm.ts'
+import { type Direction, Lane } from './lane.ts'
 import type { LaneOwner } from './lane-owner.ts'
 import { localOpen } from './negotiate.ts'
 import { noAnswer } from './reason.ts'
@@ -38,6 +38,9 @@ const resetPauseSeconds = 1
 
 /** A session this old has no competing connection under way any more. */
 const settledSeconds = 5
+
+/** Sessions in a row, none of them lasting, that may end in good order before the peer has to wait. */
+const quickReturnsMax = 5
 
 /** Connections that still carry a farewell; more than these are cut short. */
 const closingMax = 4
@@ -152,6 +155,9 @@ export class Driver implements LaneOwner {
 
   /** A connection from this peer's address. */
   accept(incoming: Incoming): void {
+    const { localAddress, remotePort } = incoming
+    this.record.tape.begin()
+    this.record.tape.note({ event: 'accept', localAddress, remotePort })
     if (!this.#willing || !this.#guarded(incoming)) {
       incoming.reject()
     } else if (this.#refusing) {
@@ -187,9 +193,20 @@ export class Driver implements LaneOwner {
     this.leave(true)
   }
 
+  /**
+   * Lets a timer run out now, of a lane or of the peer; false when it isn't running. A recording's
+   * timers are played so.
+   */
+  expire(of: Direction | 'peer', name: string): boolean {
+    if (of === 'peer') return this.#timers.expire(name as 'idleHold')
+    return (of === 'outgoing' ? this.#outgoing : this.#incoming).expire(name as TimerName)
+  }
+
   dial(channel: Channel): Connection {
     const { address, port, localAddress, password } = this.config
     const target = { address: address ?? '', port, localAddress, password }
+    this.record.tape.begin()
+    this.record.tape.note({ event: 'dial', address: target.address, port, localAddress })
     return this.#ports.transport.dial({ ...target, ...ttlOptions(this.config) }, channel)
   }
 
@@ -239,7 +256,8 @@ export class Driver implements LaneOwner {
     const pause = backOffSeconds(this.config.connectRetrySeconds, this.#sessionFailures)
     this.#timers.setJittered('idleHold', pause)
     // Another connection that has come as far as an OPEN may still do better than this one.
-    if (kind === 'closed' || this.#other(lane).contender.state !== 'none') return
+    const orderly = kind === 'closed' && this.#sessionFailures <= quickReturnsMax
+    if (orderly || this.#other(lane).contender.state !== 'none') return
     this.#refusing = true
     this.#other(lane).stop(null, reason)
   }
@@ -288,6 +306,7 @@ export class Driver implements LaneOwner {
     const { state } = this.foremost
     this.#unsettled = false
     if (state === this.#shownState) return
+    this.record.tape.note({ event: 'state', from: this.#shownState, to: state })
     this.record.event('peer.state', 'debug', `${this.#shownState} to ${state}`, { state })
     this.#shownState = state
   }
@@ -317,6 +336,7 @@ export class Driver implements LaneOwner {
   }
 
   #expired(name: 'idleHold' | 'verdict'): void {
+    this.record.tape.note({ event: 'timer', lane: 'peer', timer: name, queuedBytes: 0 })
     this.enter()
     if (name === 'verdict') {
       for (const lane of [this.#outgoing, this.#incoming]) {
@@ -353,7 +373,9 @@ export class Driver implements LaneOwner {
     )
     channel.attach(incoming.accept(channel), true)
     this.record.sent.notification += 1
-    channel.end(encodeNotification(code, subcode, data))
+    const farewell = encodeNotification(code, subcode, data)
+    this.record.tape.sent('refused', farewell)
+    channel.end(farewell)
     this.retired(channel)
   }
 }

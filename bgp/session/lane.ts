@@ -31,6 +31,9 @@ import { Timers } from './timers.ts'
 /** RFC 9687: eight minutes, or twice the hold time if that is longer. */
 const sendHoldSecondsMin = 480
 
+/** Long enough for the event loop to read what lies in the sockets. */
+const anotherLookSeconds = 0.001
+
 const expiries: { readonly [N in TimerName]: Event } = {
   connectRetry: { type: 'connectRetryExpires' },
   hold: { type: 'holdExpires' },
@@ -75,6 +78,8 @@ export class Lane implements ChannelEvents {
   #type = 0
   #start = 0
   #end = 0
+  /** A message is being handled: what is thrown now is its own fault. */
+  #handling = false
 
   /** How each action of the state machine is done. */
   readonly #perform: Performers = {
@@ -211,6 +216,7 @@ export class Lane implements ChannelEvents {
     // RFC 4271 §8.2.2: whatever is sent says as well as a KEEPALIVE that we are alive.
     this.#timers.restart('keepalive')
     const room = this.#channel.write(blocks)
+    this.#owner.record.tape.handed(this.direction, blocks, this.queuedBytes)
     this.#watchQueue()
     return room
   }
@@ -226,8 +232,16 @@ export class Lane implements ChannelEvents {
     this.#timers.setJittered('keepalive', seconds)
   }
 
+  /** Lets a timer run out now; false when it isn't running. A recording's timers are played so. */
+  expire(name: TimerName): boolean {
+    return this.#timers.expire(name)
+  }
+
   connected(channel: Channel): void {
-    if (channel === this.#channel) this.#feed({ type: 'connected' })
+    if (channel !== this.#channel) return
+    const localAddress = channel.localAddress ?? ''
+    this.#owner.record.tape.note({ event: 'connected', lane: this.direction, localAddress })
+    this.#feed({ type: 'connected' })
   }
 
   message(channel: Channel, type: number, start: number, end: number): void {
@@ -237,23 +251,31 @@ export class Lane implements ChannelEvents {
     this.#end = end
     const { record, config } = this.#owner
     record.countReceived(type)
+    const { bytes } = channel.framer
+    record.tape.received(this.direction, bytes, start, end)
+    this.#handling = true
     if (type === messageType.open) this.#readOpen(channel)
-    else this.#feed(eventOf(type, channel.framer.bytes, start, end, config))
+    else this.#feed(eventOf(type, bytes, start, end, config))
+    this.#handling = false
   }
 
   broken(channel: Channel, cause: unknown): void {
     if (channel !== this.#channel) return
+    if (!this.#handling) this.#owner.record.tape.fragment(this.direction, channel.framer.rest)
+    this.#handling = false
     this.#feed(faultOf(cause))
   }
 
   drained(channel: Channel): void {
     if (channel !== this.#channel) return
+    this.#owner.record.tape.drained(this.direction)
     this.#timers.clear('sendHold')
     if (this.state === 'Established') this.#owner.drained()
   }
 
   closed(channel: Channel, error: ConnectionError | null): void {
     if (channel !== this.#channel) return
+    this.#owner.record.tape.note({ event: 'closed', lane: this.direction, error })
     const met = this.#received === null ? 'open' : 'session'
     const phase = this.state === 'Connect' ? 'dial' : met
     const reason = connectionReason(this.#owner.config, phase, error, channel.localAddress)
@@ -326,17 +348,22 @@ export class Lane implements ChannelEvents {
     const hardReset = this.#hardResets
     this.#hardResets = false
     if (channel === null) return
+    const { record } = this.#owner
+    record.tape.note({ event: 'ended', lane: this.direction })
     if (notify === null || !channel.ready) {
       channel.destroy()
       return
     }
-    this.#owner.record.sent.notification += 1
-    channel.end(encodeFarewell(notify, hardReset))
+    record.sent.notification += 1
+    const farewell = encodeFarewell(notify, hardReset)
+    record.tape.sent(this.direction, farewell)
+    channel.end(farewell)
     this.#owner.retired(channel)
   }
 
   #write(message: Uint8Array): void {
     this.#channel?.write([message])
+    this.#owner.record.tape.sent(this.direction, message)
     if (this.state === 'Established') this.#watchQueue()
   }
 
@@ -349,10 +376,12 @@ export class Lane implements ChannelEvents {
   }
 
   #expired(name: TimerName): void {
+    const { direction, queuedBytes } = this
+    this.#owner.record.tape.note({ event: 'timer', lane: direction, timer: name, queuedBytes })
     if (name === 'hold' && !this.#holdExtended) {
       // The loop may have been too busy to read what has come in time: look once more.
       this.#holdExtended = true
-      this.#timers.set('hold', 0)
+      this.#timers.set('hold', anotherLookSeconds)
     } else if (name === 'sendHold' && !this.#stuck()) {
       this.#watchQueue()
     } else {

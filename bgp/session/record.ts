@@ -7,6 +7,7 @@
 import type { Clock, MessageCounts, PeerView, SpeakerEvent } from '../types.ts'
 import { messageType } from '../wire/message.ts'
 import type { Failure } from './fsm.ts'
+import type { Tape } from './record-tape.ts'
 
 /** Happenings remembered for each peer. */
 export const historyMax = 32
@@ -36,6 +37,8 @@ export class SessionRecord {
   since: number | null = null
   flaps = 0
   lastError: LastError | null = null
+  /** Everything that happens to the session, for `routelet replay`. */
+  readonly tape: Tape
   readonly #peer: string
   readonly #clock: Clock
   readonly #tell: (event: SpeakerEvent) => void
@@ -45,9 +48,10 @@ export class SessionRecord {
   /** Reasons that are no news any more. */
   readonly #told = new Set<string>()
 
-  constructor(peer: string, clock: Clock, tell: (event: SpeakerEvent) => void) {
+  constructor(peer: string, clock: Clock, tape: Tape, tell: (event: SpeakerEvent) => void) {
     this.#peer = peer
     this.#clock = clock
+    this.tape = tape
     this.#tell = tell
   }
 
@@ -74,6 +78,8 @@ export class SessionRecord {
   ): void {
     this.#history.push({ at: this.#clock.wall(), text })
     if (this.#history.length > historyMax) this.#history.shift()
+    // A change of state is on the tape in a form of its own.
+    if (kind !== 'peer.state') this.tape.note({ event: 'told', kind, text })
     const event = { kind, peer: this.#peer, level, text }
     this.#tell(data === undefined ? event : { ...event, data })
   }

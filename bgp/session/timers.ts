@@ -69,6 +69,14 @@ export class Timers<Name extends string> {
     if (slot !== undefined) slot.deadline = this.#clock.now() + slot.durationMs
   }
 
+  /** Lets a timer run out now; false when it isn't running. */
+  expire(name: Name): boolean {
+    if (!this.running(name)) return false
+    this.clear(name)
+    this.#fire(name)
+    return true
+  }
+
   running(name: Name): boolean {
     return this.#slots.has(name)
   }

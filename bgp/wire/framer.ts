@@ -40,6 +40,11 @@ export class Framer {
     return this.#tail - this.#head
   }
 
+  /** Those octets, borrowed. */
+  get rest(): Uint8Array {
+    return this.bytes.subarray(this.#head, this.#tail)
+  }
+
   /** Takes a chunk and visits every whole message. */
   push(chunk: Uint8Array, visit: MessageVisitor): void {
     let taken = 0

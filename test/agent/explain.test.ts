@@ -159,3 +159,15 @@ t.test('to whom it is announced, and why not', async (t) => {
   const one = words([best], { bgp: { advertisements }, peer: 'b' }).join('\n')
   t.match(one, /Announced to nobody\./)
 })
+
+t.test('peers that share a reason share a sentence, and only so many are named', async (t) => {
+  const advertisements = Array.from({ length: 20 }, (_, index) => ({
+    ...{ peer: `p${index}`, advertised: index < 10, filterSteps: [], attributes: null },
+    reason: index < 15 ? 'learned by eBGP' : 'the session is not Established',
+  }))
+  t.same(words([best], { bgp: { advertisements } }).slice(-3), [
+    'Announced to p0, p1, p2, p3, p4, p5, p6, p7 and 2 more.',
+    'Not announced to p10, p11, p12, p13, p14: learned by eBGP.',
+    'Not announced to p15, p16, p17, p18, p19: the session is not Established.',
+  ])
+})

@@ -39,14 +39,14 @@ t.test('it is made with its folder, kept fresh, and left at the end', async (t) 
 })
 
 t.test('an end for good takes it away', async (t) => {
-  const { marker } = stage(t.testdir({ boot_id: 'b' }))
+  const { marker } = stage(t.testdir({ boot_id: 'b', state: {} }))
   await marker.begin()
   await marker.end(true)
   t.equal(await marker.age(), null)
 })
 
 t.test('another boot is another life', async (t) => {
-  const { marker, bootIdFile } = stage(t.testdir({ boot_id: 'b' }))
+  const { marker, bootIdFile } = stage(t.testdir({ boot_id: 'b', state: {} }))
   await marker.begin()
   await marker.end(false)
   writeFileSync(bootIdFile, 'c\n')
@@ -65,12 +65,11 @@ t.test('what is no mark is a first start, and told', async (t) => {
 
 t.test('a folder that cannot be one stops the start, in words', async (t) => {
   const { marker } = stage(t.testdir({ boot_id: 'b', state: 'a file' }))
-  t.equal(await marker.age(), null)
-  await t.rejects(marker.begin(), { message: /^--state-dir .*state can't be used: .*EEXIST/ })
+  await t.rejects(marker.age(), { message: /^--state-dir .*state can't be used: EEXIST/ })
 })
 
 t.test('a mark that cannot be written later is told and changes nothing else', async (t) => {
-  const folder = t.testdir({ boot_id: 'b' })
+  const folder = t.testdir({ boot_id: 'b', state: {} })
   const { marker, clock, complaints } = stage(folder)
   await marker.begin()
   rmSync(path.join(folder, 'state'), { recursive: true })

@@ -72,6 +72,19 @@ t.test('every question is answered as its schema says', async (t) => {
   }
 })
 
+t.test('a recording is handed out as it is, and a session without one is said', async (t) => {
+  const { app } = build()
+  const recording = await app.inject('/v1/peers/rack-a/recording')
+  t.equal(recording.statusCode, 200)
+  t.equal(recording.headers['content-type'], 'application/jsonl; charset=utf-8')
+  t.equal(recording.body, '{"recording":1}\n{"at":1,"event":"start"}\n')
+  t.match((await app.inject('/v1/peers/rack-b/recording')).json(), {
+    type: problemType('notRecorded'),
+    status: 404,
+  })
+  t.equal((await app.inject('/v1/peers/rcak-a/recording')).json().type, problemType('unknownPeer'))
+})
+
 t.test('nothing of a view is lost on its way out', async (t) => {
   const agent = fakeAgent()
   const { app } = build()

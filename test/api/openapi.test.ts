@@ -48,6 +48,7 @@ t.test('it is OpenAPI 3.1 and names every path of the interface', async (t) => {
     '/metrics',
     '/openapi.json',
     '/readyz',
+    '/v1/drain',
     '/v1/events',
     '/v1/explain',
     '/v1/fib',
@@ -63,6 +64,7 @@ t.test('it is OpenAPI 3.1 and names every path of the interface', async (t) => {
     '/v1/peers/{name}/routes',
     '/v1/peers/{name}/shutdown',
     '/v1/routes',
+    '/v1/undrain',
   ])
 })
 

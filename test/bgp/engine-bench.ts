@@ -1,3 +1,7 @@
+/**
+ * What the tests of the engine share: an engine on a clock that stands still, peers that join it
+ * with a recorder in place of a session, and the state their UPDATEs lead to.
+ */
 import { Engine, type EnginePeer } from '../../bgp/engine.ts'
 import { formatPrefix } from '../../bgp/prefix.ts'
 import { judge, verdict } from '../../bgp/rib/export.ts'
@@ -53,6 +57,7 @@ export function peerConfig(name: string, changes: Partial<PeerConfig> = {}): Pee
     addPathReceive: false,
     addPathSend: 'None',
     maxPrefixes: null,
+    bfd: null,
     filters: [],
     shutdown: false,
     heldDown: null,

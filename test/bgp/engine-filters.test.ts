@@ -1,3 +1,7 @@
+/**
+ * Filters at work in the engine, changed under running sessions, on import and on export; draining
+ * (RFC 8326), and what is kept of a peer over its restart.
+ */
 import t from 'tap'
 import type { FilterConfig, FilterRule } from '../../bgp/policy/types.ts'
 import type { PeerConfig } from '../../bgp/types.ts'

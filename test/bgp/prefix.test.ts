@@ -1,3 +1,7 @@
+/**
+ * Prefixes as text and as numbers: canonical forms (RFC 5952), refusals with a reason, containment,
+ * and that any text is either a prefix or a RangeError.
+ */
 import fc from 'fast-check'
 import t from 'tap'
 import {

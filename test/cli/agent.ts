@@ -71,6 +71,7 @@ export function fakeHandlers(called: unknown[] = []): Handlers {
     check: handler('check'),
     plan: handler('plan'),
     decode: handler('decode'),
+    replay: handler('replay'),
   }
 }
 

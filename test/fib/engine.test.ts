@@ -119,7 +119,7 @@ t.test('start fails with one clear error when routes may not be changed', async 
 })
 
 t.test('lost replies: nothing is believed until the table was read again', async (t) => {
-  const scene = await started(memoryScene())
+  const scene = await started(memoryScene({ nexthops: 'Off' }))
   scene.kernel.losingReplies = true
   scene.fib.change(
     changes(

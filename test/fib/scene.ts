@@ -68,9 +68,15 @@ export interface Scene {
   ours(): string[]
 }
 
+/** How a kernel deals with nexthop objects. */
+export type KernelVariant = Partial<Pick<MemoryKernel, 'nexthopSupport' | 'compatMode'>>
+
 /** eth0 (2) holds 10.0.0.0/24 and fd00::/64, eth1 (3) holds 10.0.1.0/24. */
-export function memoryScene(overrides: Partial<FibSettings> = {}): Scene {
-  const kernel = new MemoryKernel()
+export function memoryScene(
+  overrides: Partial<FibSettings> = {},
+  variant: KernelVariant = {},
+): Scene {
+  const kernel = Object.assign(new MemoryKernel(), variant)
   for (const [index, name] of [[1, 'lo'] as const, [2, 'eth0'] as const, [3, 'eth1'] as const]) {
     kernel.links.set(index, { index, name, up: true, running: true })
   }

@@ -5,7 +5,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import path from 'node:path'
-import type { NodeView } from '../../api/views.ts'
+import type { EventView, NodeView } from '../../api/views.ts'
 import type { PeerView } from '../../bgp/types.ts'
 import type { Daemon, Ending, Namespace } from './namespaces.ts'
 import { Hopeless, waitFor, waitUntil } from './wait.ts'
@@ -83,7 +83,8 @@ export class Agent {
   /** A GET of the API; throws for anything but 200. */
   get<T>(url: string): Promise<T> {
     return new Promise((resolve, reject) => {
-      const call = request({ socketPath: this.#socket, path: url }, (response) => {
+      const headers = { accept: 'application/json' }
+      const call = request({ socketPath: this.#socket, path: url, headers }, (response) => {
         let body = ''
         response.setEncoding('utf8')
         response.on('data', (chunk) => {
@@ -115,6 +116,11 @@ export class Agent {
     const peer = peers.find((one) => one.name === name)
     if (!peer) throw new Error(`no peer ${name} among ${peers.map((one) => one.name).join(', ')}`)
     return peer
+  }
+
+  /** The newest of what happened, oldest first. */
+  async events(): Promise<readonly EventView[]> {
+    return (await this.get<{ items: readonly EventView[] }>('/v1/events?limit=1000')).items
   }
 
   established(name: string, seconds = 30): Promise<PeerView> {

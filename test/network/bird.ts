@@ -21,10 +21,14 @@ export class Bird {
   }
 
   /** Resolves when it answers. */
-  static async start(namespace: Namespace, config: string): Promise<Bird> {
+  static async start(
+    namespace: Namespace,
+    config: string,
+    args: readonly string[] = [],
+  ): Promise<Bird> {
     const file = namespace.write('bird.conf', config)
     const socket = `${namespace.files}.bird.ctl`
-    const daemon = namespace.start('bird', ['-f', '-c', file, '-s', socket])
+    const daemon = namespace.start('bird', ['-f', '-c', file, '-s', socket, ...args])
     const bird = new Bird(namespace, socket, daemon)
     await waitFor('BIRD to answer', async () => {
       if (daemon.ending) throw new Hopeless(`BIRD ended: ${daemon.stderr}`)
@@ -53,9 +57,12 @@ export class Bird {
     const text = await this.ask(`show route all ${selection}`)
     const routes: BirdRoute[] = []
     let attributes: Record<string, string> = {}
+    let prefix = ''
     for (const line of text.split('\n')) {
-      const prefix = /^(\S+\/\d+)\s/.exec(line)?.[1]
-      if (prefix) {
+      // Only the first of several routes to a prefix names it.
+      const route = /^(\S+\/\d+)?\s+\w+ \[/.exec(line)
+      if (route) {
+        prefix = route[1] ?? prefix
         attributes = {}
         routes.push({ prefix, attributes })
       }

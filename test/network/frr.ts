@@ -12,46 +12,72 @@ const daemons = '/usr/lib/frr'
 export class Frr {
   readonly #namespace: Namespace
   readonly #folder: string
-  readonly daemons: readonly Daemon[]
+  readonly #config: string
+  #bgpd: Daemon | null = null
 
-  private constructor(namespace: Namespace, folder: string, running: readonly Daemon[]) {
+  private constructor(namespace: Namespace, config: string) {
     this.#namespace = namespace
-    this.#folder = folder
-    this.daemons = running
+    this.#folder = `${namespace.files}.frr`
+    this.#config = config
   }
 
   /** Resolves when bgpd answers. `config` is bgpd's; zebra needs none. */
   static async start(namespace: Namespace, config: string): Promise<Frr> {
-    const folder = `${namespace.files}.frr`
-    mkdirSync(folder)
+    const frr = new Frr(namespace, config)
+    mkdirSync(frr.#folder)
     // The daemons give up root for the user their package made; its group opens their sockets.
-    await namespace.must('chown', ['frr:frr', folder])
-    const start = (name: string, text: string) =>
-      namespace.start(`${daemons}/${name}`, [
-        ...['-f', namespace.write(`${name}.conf`, text), '-i', `${folder}/${name}.pid`],
-        ...['-z', `${folder}/zserv.api`, '--vty_socket', folder, '-P', '0'],
-        ...['--log', `file:${folder}/${name}.log`],
-      ])
-    const vtysh = (command: string) =>
-      namespace.must('vtysh', ['--vty_socket', folder, '-c', command])
-    const answers = (daemon: Daemon, command: string) =>
-      waitFor('FRR to answer', () => {
-        if (daemon.ending) throw new Hopeless(`FRR ended: ${daemon.stderr}`)
-        return vtysh(command)
-      })
+    await namespace.must('chown', ['frr:frr', frr.#folder])
     // One after the other: a bgpd that has a session before it knows its interfaces withdraws IPv6
     // routes whose next hop has a link-local address.
-    const zebra = start('zebra', '')
-    await answers(zebra, 'show interface brief json')
-    const bgpd = start('bgpd', config)
-    await answers(bgpd, 'show bgp summary json')
-    return new Frr(namespace, folder, [zebra, bgpd])
+    const zebra = frr.#start('zebra', '')
+    await frr.#answers(zebra, 'show interface brief json')
+    await frr.startBgpd()
+    return frr
   }
 
-  ask<T = Record<string, unknown>>(command: string): Promise<T> {
-    return this.#namespace
-      .must('vtysh', ['--vty_socket', this.#folder, '-c', command])
-      .then((text) => JSON.parse(text))
+  /** Starts bgpd beside the zebra that runs; resolves when it answers. */
+  async startBgpd(): Promise<void> {
+    this.#bgpd = this.#start('bgpd', this.#config)
+    await this.#answers(this.#bgpd, 'show bgp summary json')
+  }
+
+  async killBgpd(): Promise<void> {
+    await this.#bgpd?.stop('SIGKILL')
+  }
+
+  #start(name: string, config: string): Daemon {
+    const [folder, namespace] = [this.#folder, this.#namespace]
+    return namespace.start(`${daemons}/${name}`, [
+      ...['-f', namespace.write(`${name}.conf`, config), '-i', `${folder}/${name}.pid`],
+      ...['-z', `${folder}/zserv.api`, '--vty_socket', folder, '-P', '0'],
+      ...['--log', `file:${folder}/${name}.log`],
+    ])
+  }
+
+  async #answers(daemon: Daemon, command: string): Promise<void> {
+    await waitFor('FRR to answer', () => {
+      if (daemon.ending) throw new Hopeless(`FRR ended: ${daemon.stderr}`)
+      return this.order(command)
+    })
+  }
+
+  /** What vtysh prints for commands, one after the other in one session. */
+  order(...commands: readonly string[]): Promise<string> {
+    const each = commands.flatMap((command) => ['-c', command])
+    return this.#namespace.must('vtysh', ['--vty_socket', this.#folder, ...each])
+  }
+
+  async ask<T = Record<string, unknown>>(command: string): Promise<T> {
+    return JSON.parse(await this.order(command))
+  }
+
+  /** Several questions at once; the answers are objects that begin and end a line. */
+  async askAll<T>(commands: readonly string[]): Promise<T[]> {
+    const text = await this.order(...commands)
+    return text
+      .split(/^(?=\{)/m)
+      .filter((part) => part.startsWith('{'))
+      .map((part) => JSON.parse(part))
   }
 
   /** The state of a neighbour: `Established`, `Active`, … */

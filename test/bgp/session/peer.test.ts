@@ -306,6 +306,34 @@ t.test('reasons name the remedy', async (t) => {
   }
 })
 
+t.test(
+  'a session in OpenSent says what it waits for, and what ttlSecurity asks of it',
+  async (t) => {
+    for (const [settings, words] of [
+      [{}, 'connected, waiting for the OPEN of 10.0.0.2'],
+      [{ ttlSecurity: 1 }, /waiting for the OPEN .* TTL of at least 255 .* at most 1 hop away/],
+      [{ ttlSecurity: 3 }, /waiting for the OPEN .* TTL of at least 253 .* at most 3 hops away/],
+    ] as const) {
+      const { clock, speaker } = await stage(settings)
+      speaker.peer.start()
+      clock.advance(100)
+      t.equal(speaker.peer.state, 'OpenSent')
+      t.match(speaker.peer.view().reason, words)
+    }
+  },
+)
+
+t.test('no answer names ttlSecurity among the causes where it is set', async (t) => {
+  const { clock, network, speaker } = await stage({ ttlSecurity: 2, password: 'secret' })
+  network.silence('10.0.0.2')
+  speaker.peer.start()
+  clock.advance(60_000)
+  t.equal(
+    speaker.peer.view().reason,
+    'no answer from 10.0.0.2 port 179 (unreachable, filtered, more than 2 hops away (ttlSecurity), or the MD5 key differs)',
+  )
+})
+
 t.test('a peer without an address is a mistake of the caller', async (t) => {
   await t.rejects(stage({ address: null, range: '10.0.0.0/24' }), /peer rack has no address/)
 })

@@ -52,6 +52,7 @@ export function peerConfig(overrides: Partial<PeerConfig> = {}): PeerConfig {
     addPathReceive: false,
     addPathSend: 'None',
     maxPrefixes: null,
+    bfd: null,
     filters: [],
     shutdown: false,
     heldDown: null,

@@ -1,3 +1,7 @@
+/**
+ * Every path attribute from its octets to words and summary facts, whole, cut short and too long;
+ * and the sets of own announcements. RFC 4271 §4.3, RFC 7606 §7.
+ */
 import t from 'tap'
 import type { AttributesView } from '../../../bgp/types.ts'
 import {

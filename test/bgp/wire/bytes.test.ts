@@ -1,3 +1,6 @@
+/**
+ * The reader and the writer under every codec: network order, ends that hold, and octets as text.
+ */
 import t from 'tap'
 import { hexOf, Reader, shortRead, Writer } from '../../../bgp/wire/bytes.ts'
 import { hex, hexText, viewOf } from './vectors.ts'

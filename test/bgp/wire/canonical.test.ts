@@ -1,3 +1,8 @@
+/**
+ * A received attribute block brought into the form that is stored: the cure of each fault (RFC
+ * 7606), independence of how it was sent, and paths of speakers with two-octet AS numbers (RFC
+ * 6793).
+ */
 import t from 'tap'
 import type { Negotiated } from '../../../bgp/wire/context.ts'
 import {

@@ -1,3 +1,7 @@
+/**
+ * Messages put in words for `routelet decode`: every type, what is treated as withdrawn, what would
+ * end a session; any octets give words or an error, and nothing else.
+ */
 import fc from 'fast-check'
 import t from 'tap'
 import { Writer } from '../../../bgp/wire/bytes.ts'

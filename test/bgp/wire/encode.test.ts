@@ -1,3 +1,7 @@
+/**
+ * UPDATEs as they leave: octets of both families, path ids, End-of-RIB, lengths that hold; what is
+ * encoded reads back as it was.
+ */
 import fc from 'fast-check'
 import t from 'tap'
 import { formatPrefix, parseAddress, parsePrefix } from '../../../bgp/prefix.ts'

@@ -1,3 +1,7 @@
+/**
+ * Messages cut out of a stream, however it is cut: lengths and markers that end it, large messages
+ * (RFC 8654), bounded steps.
+ */
 import fc from 'fast-check'
 import t from 'tap'
 import { Framer } from '../../../bgp/wire/framer.ts'

@@ -1,3 +1,4 @@
+/** KEEPALIVE and ROUTE-REFRESH (RFC 2918, RFC 7313), octet by octet. */
 import t from 'tap'
 import { decodeRefresh, encodeRefresh, keepaliveMessage } from '../../../bgp/wire/message.ts'
 import { hex, hexText, viewOf } from './vectors.ts'

@@ -1,3 +1,4 @@
+/** The cursor over prefixes of an UPDATE against a plain reader of the same octets. */
 import fc from 'fast-check'
 import t from 'tap'
 import { NlriCursor, type NlriRange } from '../../../bgp/wire/update.ts'

@@ -1,3 +1,7 @@
+/**
+ * NOTIFICATIONs there and back: every fault has its code and subcode, texts of shutdowns are cut,
+ * kept from harm or refused (RFC 9003), and a hard reset shows what is inside it (RFC 8538).
+ */
 import t from 'tap'
 import {
   codeOf,

@@ -1,3 +1,7 @@
+/**
+ * OPEN and its capabilities: octets, values and words, parameters that no session could accept, and
+ * the extended form (RFC 9072).
+ */
 import fc from 'fast-check'
 import t from 'tap'
 import { Writer } from '../../../bgp/wire/bytes.ts'

@@ -1,3 +1,7 @@
+/**
+ * Attributes rewritten on their way out: each edit changes its own and nothing beside it,
+ * reflection (RFC 4456 §8), AS paths for OLD speakers (RFC 6793).
+ */
 import fc from 'fast-check'
 import t from 'tap'
 import { Writer } from '../../../bgp/wire/bytes.ts'

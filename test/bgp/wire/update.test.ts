@@ -1,3 +1,7 @@
+/**
+ * An UPDATE taken apart: where its prefixes and attributes are, what of it is withdrawn instead,
+ * and what alone resets a session (RFC 7606).
+ */
 import t from 'tap'
 import type { Negotiated } from '../../../bgp/wire/context.ts'
 import { NlriCursor } from '../../../bgp/wire/update.ts'
