@@ -5,15 +5,15 @@
  *
  * It owns a route by its mark (table, protocol, metric) and touches nothing else.
  */
-import { type Family, parseAddress, parsePrefix } from './address.ts'
+import { type Family, parsePrefix } from './address.ts'
 import { Channel } from './channel.ts'
 import { Dumper } from './dumper.ts'
-import { GroupWriter, isUnknown } from './group-writer.ts'
+import { GroupWriter } from './group-writer.ts'
 import { Journal } from './journal.ts'
 import { Litter } from './litter.ts'
 import { Mirror } from './mirror.ts'
 import { NexthopMirror } from './nexthop-mirror.ts'
-import { type Clock, type Kernel, KernelError, type Timer } from './port.ts'
+import type { Clock, Kernel, Timer } from './port.ts'
 import { Prompter } from './prompter.ts'
 import { ownAddressReason } from './resolver.ts'
 import { Scans } from './scans.ts'
@@ -105,7 +105,7 @@ export class Engine implements Fib {
     this.#phase = 'running'
     try {
       if (this.#state.settings.install === 'All') this.#writer.checkPrivilege()
-      this.#findNexthops()
+      this.#groupWriter.begin()
       this.#adopted = this.#mirror.scan()
     } catch (error) {
       await this.close()
@@ -118,8 +118,6 @@ export class Engine implements Fib {
       this.#journal.tell('fib.adopted', 'info', text, { routes: adopted })
     }
     this.#scans.repeat(this.#state.settings.scanSeconds)
-    // An earlier run may have left objects that nothing names.
-    this.#groupWriter.collectLater()
     this.#soon()
   }
 
@@ -245,20 +243,11 @@ export class Engine implements Fib {
   }
 
   dead(nextHop: string): void {
-    const { nextHops, resolver, view } = this.#state
-    const address = parseAddress(nextHop)
-    if (address === null || !nextHops.isUsed(nextHop)) return
-    const interfaces = resolver.resolve(address).legs.map((leg) => leg.interface)
-    if (!view.condemn(address, interfaces, this.#clock.now())) return
-    nextHops.touchAll()
-    this.#soon()
+    if (this.#state.nextHops.condemn(nextHop, this.#clock.now())) this.#soon()
   }
 
   alive(nextHop: string): void {
-    const address = parseAddress(nextHop)
-    if (address === null || !this.#state.view.acquit(address)) return
-    this.#state.nextHops.touchAll()
-    this.#soon()
+    if (this.#state.nextHops.acquit(nextHop)) this.#soon()
   }
 
   onResolution(listener: (resolutions: readonly Resolution[]) => void): void {
@@ -366,17 +355,6 @@ export class Engine implements Fib {
     const text = 'the kernel dropped notifications (ENOBUFS); reading its table again'
     this.#journal.tell('fib.overflow', 'warn', text)
     this.#scans.request('notifications were dropped')
-  }
-
-  /** Asks whether this kernel knows nexthop objects. Throws KernelError. */
-  #findNexthops(): void {
-    try {
-      this.#nexthops.read()
-    } catch (error) {
-      if (!(error instanceof KernelError)) throw error
-      if (!isUnknown({ errno: error.errno, text: null })) throw error
-      if (this.#state.settings.nexthops !== 'Off') this.#groupWriter.tellPlain(error.code)
-    }
   }
 
   #armWake(): void {

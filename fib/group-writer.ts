@@ -10,8 +10,9 @@ import type { Litter } from './litter.ts'
 import type { ErrorMessage } from './netlink.ts'
 import { NexthopBatch, type ObjectRequest } from './nexthop-message.ts'
 import type { NexthopMirror } from './nexthop-mirror.ts'
-import { errnoNames, errnos } from './numbers.ts'
+import { errnos } from './numbers.ts'
 import { type Clock, type Kernel, KernelError, type Timer } from './port.ts'
+import { describeRefusal, isAbsent, isUnknown } from './refusal.ts'
 import { batchRoutesMax } from './request.ts'
 import type { State } from './state.ts'
 
@@ -45,6 +46,20 @@ export class GroupWriter {
   constructor(parts: GroupWriterParts) {
     this.#parts = parts
     this.#groups = parts.state.groups
+  }
+
+  /** Finds out whether this kernel knows nexthop objects. Throws KernelError. */
+  begin(): void {
+    const { mirror, state } = this.#parts
+    try {
+      mirror.read()
+    } catch (error) {
+      if (!(error instanceof KernelError)) throw error
+      if (!isUnknown({ errno: error.errno, text: null })) throw error
+      if (state.settings.nexthops !== 'Off') this.#tellPlain(error.code)
+    }
+    // An earlier run may have left objects that nothing names.
+    this.collectLater()
   }
 
   close(): void {
@@ -138,7 +153,7 @@ export class GroupWriter {
 
   #answered(request: ObjectRequest, error: ErrorMessage | null): void {
     const { clock, journal, mirror, state } = this.#parts
-    if (error === null || isGone(request, error)) {
+    if (error === null || (request.operation === 'remove' && isAbsent(error))) {
       this.#proven = true
       const text = request.operation === 'remove' ? this.#obituary(request.id) : null
       const routes = mirror.dropRoutes(this.#groups.done(request))
@@ -151,28 +166,28 @@ export class GroupWriter {
     if (!this.#groups.supported) return
     if (!this.#proven && isUnknown(error)) {
       this.#groups.supported = false
-      this.tellPlain(describe(error))
+      this.#tellPlain(describeRefusal(error))
     } else if (error.errno === errnos.exists) {
       this.#groups.giveUp(request.id)
     } else if (this.#groups.refused(request, clock.now())) {
       journal.counters.errors++
       const what = request.operation === 'hop' ? ` ${request.gateway}` : ''
-      const text = `${request.operation} nexthop object ${request.id}${what}: ${describe(error)}`
+      const text = `${request.operation} nexthop object ${request.id}${what}: ${describeRefusal(error)}`
       journal.tell('fib.error', 'error', text, { nexthop: request.id })
     }
     state.nextHops.touchAll()
   }
 
   /** This kernel has no nexthop objects: said once. */
-  tellPlain(reason: string): void {
+  #tellPlain(reason: string): void {
     const text = `this kernel has no nexthop objects (${reason}): routes carry their next hops`
     this.#parts.journal.tell('fib.nexthop', 'info', text)
   }
 
   #collected(request: ObjectRequest, error: ErrorMessage | null): void {
-    if (error !== null && !isGone(request, error)) {
+    if (error !== null && !(request.operation === 'remove' && isAbsent(error))) {
       this.#parts.journal.counters.errors++
-      const text = `removing nexthop object ${request.id}: ${describe(error)}`
+      const text = `removing nexthop object ${request.id}: ${describeRefusal(error)}`
       this.#parts.journal.tell('fib.error', 'error', text)
       return
     }
@@ -189,20 +204,4 @@ export class GroupWriter {
     const where = hop === undefined ? `${id}` : `${hop.gateway} at ${view.nameOf(hop.interface)}`
     return `${where} is dead: taken out of ${groups} groups`
   }
-}
-
-/** An object that is to go and isn't there is as good as gone. */
-function isGone(request: ObjectRequest, error: ErrorMessage): boolean {
-  return request.operation === 'remove' && error.errno === errnos.noEntry
-}
-
-/** A kernel that never heard of the request has no words for what is wrong with it. */
-export function isUnknown(error: ErrorMessage): boolean {
-  if (error.errno === errnos.notSupported) return true
-  return error.errno === errnos.invalid && error.text === null
-}
-
-function describe(error: ErrorMessage): string {
-  const code = errnoNames[error.errno] ?? `errno ${error.errno}`
-  return error.text === null ? code : `${code} (${error.text})`
 }

@@ -13,6 +13,7 @@
  * contain. Where an object can't be had (old kernel, refused, fought over) a set leads its plain way.
  */
 import type { Family } from './address.ts'
+import { type Bundle, countRepair, makeBundle, postpone } from './bundle.ts'
 import { findDeadHops } from './dead-hops.ts'
 import { NexthopIds } from './nexthop-ids.ts'
 import type { ObjectRequest } from './nexthop-message.ts'
@@ -23,11 +24,6 @@ import { noWay, type Ways } from './way.ts'
 
 /** Groups at most; sets beyond lead their plain way. */
 const bundlesMax = 65_536
-const retryMs = 250
-const retryMaxMs = 30_000
-/** An object left in peace so long is set right at once again. */
-const quietMs = 60_000
-
 export interface GroupsParts {
   readonly view: NexthopView
   readonly ways: Ways
@@ -40,26 +36,6 @@ export interface GroupsParts {
   readonly uses: (family: Family, way: number) => number
   /** Ids of groups named by routes of other sets than their own. */
   readonly lodged: () => ReadonlySet<number>
-}
-
-/** What sets with the same next hops share, for routes of one family. */
-export interface Bundle {
-  readonly key: string
-  readonly family: Family
-  /** Sets in use that lead through it. */
-  wanters: number
-  /** The plain way it should lead; noWay: none. */
-  wanted: number
-  /** Its only next hop is on link: it can't come to lead elsewhere, and routes name the hop itself. */
-  direct: boolean
-  /** Id of its group; 0 until it has one. */
-  id: number
-  /** Refusals in a row, repairs in a row after others interfered, and the time of the last. */
-  refusals: number
-  repairs: number
-  repairedMs: number
-  /** Not to be tried before. */
-  dueMs: number
 }
 
 export class Groups {
@@ -100,8 +76,7 @@ export class Groups {
     let bundle = this.#bundles.get(key)
     if (bundle === undefined) {
       if (this.#bundles.size >= bundlesMax) return null
-      const counts = { wanters: 0, refusals: 0, repairs: 0, repairedMs: 0, dueMs: 0 }
-      bundle = { key, family, wanted: noWay, direct: false, id: 0, ...counts }
+      bundle = makeBundle(key, family)
       this.#bundles.set(key, bundle)
     }
     bundle.wanters++
@@ -183,9 +158,7 @@ export class Groups {
   /** Another program changed or removed this object: it is set right, ever more slowly. */
   interfered(id: number, nowMs: number): void {
     for (const bundle of this.#bundlesOn(id)) {
-      bundle.repairs = nowMs - bundle.repairedMs > quietMs ? 0 : bundle.repairs + 1
-      bundle.repairedMs = nowMs
-      if (bundle.repairs > 0) bundle.dueMs = nowMs + backOffMs(bundle.repairs)
+      countRepair(bundle, nowMs)
       this.#dirty.add(bundle)
     }
   }
@@ -288,8 +261,7 @@ export class Groups {
     let first = request.operation === 'remove'
     for (const bundle of this.#bundlesOn(request.id)) {
       if (bundle.refusals === 0) first = true
-      bundle.refusals++
-      bundle.dueMs = nowMs + backOffMs(bundle.refusals)
+      postpone(bundle, nowMs)
       this.#dirty.add(bundle)
     }
     return first
@@ -400,10 +372,6 @@ export class Groups {
       if (legs.some((leg) => this.ids.hop(leg) === id)) yield bundle
     }
   }
-}
-
-function backOffMs(attempts: number): number {
-  return Math.min(retryMaxMs, retryMs * 2 ** Math.min(attempts, 16))
 }
 
 function ascending(ids: readonly number[]): number[] {

@@ -7,15 +7,16 @@ import {
   type Address,
   addressText,
   bitsOf,
-  covers,
   type Family,
   mask,
   type Prefix,
   parseAddress,
 } from './address.ts'
-import type { Bundle, Groups } from './groups.ts'
+import type { Bundle } from './bundle.ts'
+import type { Groups } from './groups.ts'
+import { type Hop, holds, reasonOf, resolutionOf, sameAnswer } from './next-hop.ts'
 import type { Leg } from './request.ts'
-import { type Answer, addLegs, type Resolver, type Routed } from './resolver.ts'
+import { addLegs, type Resolver, type Routed } from './resolver.ts'
 import type { RouteTable } from './table.ts'
 import type { FibSettings, Resolution, WantedSet } from './types.ts'
 import type { KernelView } from './view.ts'
@@ -25,17 +26,6 @@ const families: readonly Family[] = [4, 6]
 
 /** Changed prefixes remembered one by one until the turn ends; beyond, everything is resolved. */
 const touchedMax = 64
-
-interface Hop {
-  readonly text: string
-  /** null: the text is no address. */
-  readonly address: Address | null
-  /** Times tracked from outside, and sets in use that name it. */
-  tracked: number
-  used: number
-  answer: Answer | null
-  dirty: boolean
-}
 
 interface SetState extends Routed {
   readonly wanted: WantedSet
@@ -235,7 +225,7 @@ export class NextHops {
       if (hop.answer !== null && sameAnswer(hop.answer, answer)) continue
       hop.answer = answer
       changed.add(hop)
-      if (hop.tracked > 0) resolutions.push(this.#resolution(hop))
+      if (hop.tracked > 0) resolutions.push(resolutionOf(hop, this.#view))
     }
     this.#dirty = []
     this.#leadAnew(changed)
@@ -243,15 +233,28 @@ export class NextHops {
     return { resolutions, touched }
   }
 
-  /** Whether a next hop is tracked, or named by a set in use. */
-  isUsed(text: string): boolean {
-    return this.#hops.has(text)
+  /** Somebody knows that a next hop is dead. False when that is no news, or nobody uses it. */
+  condemn(text: string, nowMs: number): boolean {
+    const address = this.#hops.get(text)?.address ?? null
+    if (address === null) return false
+    const interfaces = this.#resolver.resolve(address).legs.map((leg) => leg.interface)
+    if (!this.#view.condemn(address, interfaces, nowMs)) return false
+    this.touchAll()
+    return true
+  }
+
+  /** It lives again. False when that is no news. */
+  acquit(text: string): boolean {
+    const address = parseAddress(text)
+    if (address === null || !this.#view.acquit(address)) return false
+    this.touchAll()
+    return true
   }
 
   /** Every next hop in use, ordered by text. */
   resolutions(): Resolution[] {
     return [...this.#hops.values()]
-      .map((hop) => this.#resolution(hop))
+      .map((hop) => resolutionOf(hop, this.#view))
       .sort((a, b) => (a.nextHop < b.nextHop ? -1 : 1))
   }
 
@@ -260,7 +263,7 @@ export class NextHops {
     const address = parseAddress(text)
     const answer = address === null ? null : this.#resolver.resolve(address)
     const unused = { text, address, tracked: 0, used: 0, dirty: false }
-    return this.#resolution(this.#hops.get(text) ?? { ...unused, answer })
+    return resolutionOf(this.#hops.get(text) ?? { ...unused, answer }, this.#view)
   }
 
   /** Gateways that next hops in use depend on, alive or not: those worth a question. */
@@ -382,53 +385,12 @@ export class NextHops {
     hop.dirty = true
     this.#dirty.push(hop)
   }
-
-  #resolution(hop: Hop): Resolution {
-    const legs = hop.answer?.legs ?? []
-    const onLink = hop.answer?.onLink ?? false
-    return {
-      nextHop: hop.text,
-      reachable: legs.length > 0,
-      metric: hop.answer?.metric ?? 0,
-      onLink,
-      gateways: legs.map((leg) => ({
-        interface: this.#view.nameOf(leg.interface),
-        gateway: onLink ? null : leg.gateway,
-      })),
-      reason: reasonOf(hop),
-    }
-  }
 }
 
 function isUsed(set: SetState): boolean {
   return set.rows[4] > 0 || set.rows[6] > 0
 }
 
-function reasonOf(hop: Hop): string {
-  if (hop.address === null) return 'not an IP address'
-  return hop.answer?.reason ?? 'not resolved yet'
-}
-
-function holds(prefix: Prefix, hop: Hop): boolean {
-  return (
-    prefix.family === hop.address?.family &&
-    covers(prefix.words, 0, prefix.length, hop.address.words)
-  )
-}
-
 function sameSet(a: WantedSet, b: WantedSet): boolean {
   return a.nextHops.join() === b.nextHops.join() && a.peers.join() === b.peers.join()
-}
-
-function sameAnswer(a: Answer, b: Answer): boolean {
-  return (
-    a.metric === b.metric &&
-    a.onLink === b.onLink &&
-    a.reason === b.reason &&
-    a.legs.length === b.legs.length &&
-    a.legs.every(
-      (leg, index) =>
-        leg.interface === b.legs[index]!.interface && leg.gateway === b.legs[index]!.gateway,
-    )
-  )
 }

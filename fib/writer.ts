@@ -10,6 +10,7 @@ import type { Journal } from './journal.ts'
 import type { ErrorMessage } from './netlink.ts'
 import { errnoNames, errnos, messageFlags, protocolNames, routeTypes } from './numbers.ts'
 import { type Clock, type Kernel, KernelError } from './port.ts'
+import { describeRefusal, isAbsent } from './refusal.ts'
 import { batchRoutesMax, RouteBatch } from './request.ts'
 import { Retries } from './retries.ts'
 import { families, type State } from './state.ts'
@@ -306,7 +307,8 @@ export class Writer {
       const error = errors.get(index)
       if (sent.leftover !== null) this.#leftoverDone(error)
       else if (sent.table.sequences[sent.row] !== (first + index) >>> 0) continue
-      else if (error === undefined || isGone(sent, error)) this.#done(sent)
+      else if (error === undefined || (sent.operation === 'remove' && isAbsent(error)))
+        this.#done(sent)
       else this.#refused(sent, error)
     }
   }
@@ -355,7 +357,7 @@ export class Writer {
     const { counters } = this.#journal
     const prefix = this.#state.prefixText(table, row)
     const attempts = (this.#retries.get(table, row)?.attempts ?? 0) + 1
-    const reason = describe(error)
+    const reason = describeRefusal(error)
     counters.errors++
     const unknown = error.errno === errnos.exists
     if (unknown) this.#requestScan(`an unknown route holds ${prefix}`)
@@ -373,9 +375,9 @@ export class Writer {
   #leftoverDone(error: ErrorMessage | undefined): void {
     if (error === undefined) {
       this.#journal.counters.deleted++
-    } else if (error.errno !== errnos.noSuchRoute && error.errno !== errnos.noEntry) {
+    } else if (!isAbsent(error)) {
       this.#journal.counters.errors++
-      this.#journal.tell('fib.error', 'error', `removing a moved route: ${describe(error)}`)
+      this.#journal.tell('fib.error', 'error', `removing a moved route: ${describeRefusal(error)}`)
     }
   }
 
@@ -390,17 +392,4 @@ export class Writer {
     const text = `${prefix} is held by a route of ${protocol} with metric ${metric}; left alone`
     this.#journal.tell('fib.conflict', 'warn', text, { prefix, protocol })
   }
-}
-
-/** A route that is to go and isn't there is as good as gone. */
-function isGone(sent: Sent, error: ErrorMessage): boolean {
-  const absent = error.errno === errnos.noSuchRoute || error.errno === errnos.noEntry
-  return sent.operation === 'remove' && absent
-}
-
-function describe(error: ErrorMessage): string {
-  const code = errnoNames[error.errno] ?? `errno ${error.errno}`
-  if (error.errno === errnos.perm) return `${code}: changing routes needs CAP_NET_ADMIN`
-  if (error.errno === errnos.exists) return `${code}: an unknown route holds this key`
-  return error.text === null ? code : `${code} (${error.text})`
 }

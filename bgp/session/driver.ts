@@ -40,7 +40,7 @@ const resetPauseSeconds = 1
 const settledSeconds = 5
 
 /** Sessions in a row, none of them lasting, that may end in good order before the peer has to wait. */
-const quickReturnsMax = 5
+const quickReturnsMax = 10
 
 /** Connections that still carry a farewell; more than these are cut short. */
 const closingMax = 4

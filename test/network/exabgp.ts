@@ -20,6 +20,8 @@ const environment = [
 /** The name its configuration gives the process: neighbours refer to it. */
 export const exabgpProcess = 'keeper'
 
+let starts = 0
+
 export class ExaBgp {
   readonly #events: string
   readonly #orders: string
@@ -33,7 +35,12 @@ export class ExaBgp {
 
   /** Resolves when its process listens. `config` holds the neighbours. */
   static async start(namespace: Namespace, config: string): Promise<ExaBgp> {
-    const [events, orders] = [`${namespace.files}.events`, `${namespace.files}.orders`]
+    // Another pipe each time: the shell of a killed one may still read from its own.
+    const start = ++starts
+    const [events, orders] = [
+      `${namespace.files}.events-${start}`,
+      `${namespace.files}.orders-${start}`,
+    ]
     const script = namespace.write('keeper.sh', keeperScript(events, orders))
     await namespace.must('chmod', ['755', script])
     const process = `process ${exabgpProcess} {\n  run ${script};\n  encoder json;\n}\n`
@@ -63,7 +70,8 @@ export class ExaBgp {
 /** A pipe opened for reading and writing never ends. */
 function keeperScript(events: string, orders: string): string {
   return `#!/bin/sh
-[ -p ${orders} ] || mkfifo ${orders}
+exec 2>/dev/null
+mkfifo ${orders}
 cat <>${orders} &
 exec cat >${events}
 `

@@ -153,7 +153,7 @@ const misdeeds: readonly Misdeed[] = [
       }
     },
     outcome: /closed the connection/,
-    sessionsMax: 16,
+    sessionsMax: 20,
   },
   {
     caption: 'flaps every second and claims to restart gracefully',
@@ -170,7 +170,7 @@ const misdeeds: readonly Misdeed[] = [
       }
     },
     outcome: /closed the connection/,
-    sessionsMax: 16,
+    sessionsMax: 20,
   },
   {
     caption: 'never reads, while the others change all the time',

@@ -23,6 +23,7 @@ import {
   settle,
   strangeConfig,
   strangeOpen,
+  stranger,
 } from './scene.ts'
 
 const numbers = range(1000, 1020)
@@ -120,6 +121,19 @@ t.test(
     t.same(heard(site), [])
   },
 )
+
+t.test('a stale route over a dead next hop is not used', async (t) => {
+  const site = await learned()
+  site.line.connection.destroy()
+  site.clock.advance(1000)
+  const known = () => site.healthy[0].heardFrom('reflector').includes(prefixOf(1000))
+  t.ok(known(), 'it is kept for the others as well')
+  site.router.reach(stranger, false)
+  site.clock.advance(1000)
+  t.same(heard(site), stale)
+  t.notOk(known(), 'the loss of the next hop counts for more')
+  t.match(site.router.pathsFrom('stranger')[0], { eligible: false, reason: /unreachable/ })
+})
 
 t.test('a peer that returns without its forwarding state keeps nothing', async (t) => {
   const site = await learned()

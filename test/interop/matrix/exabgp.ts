@@ -166,7 +166,8 @@ function neighbour(config: SubjectConfig, session: SubjectSession): string {
     `  local-address ${session.local};`,
     `  local-as ${localAsn};`,
     `  peer-as ${session.remoteAsn};`,
-    `  passive ${session.active ? 'disable' : 'enable'};`,
+    // What waits checks no TTL.
+    `  passive ${session.active || session.ttlSecurity ? 'disable' : 'enable'};`,
     ...(password === undefined ? [] : [`  md5-password "${password}";`]),
     ...(session.ttlSecurity ? ['  outgoing-ttl 255;', '  incoming-ttl 255;'] : []),
     `  family { ${session.families.map((family) => `${family} unicast;`).join(' ')} }`,
@@ -181,7 +182,7 @@ function neighbour(config: SubjectConfig, session: SubjectSession): string {
     ...session.families.map((family) => announce(localAsn, session, family)),
     '  }',
     `  api { processes [ ${exabgpProcess} ]; neighbor-changes;`,
-    '    receive { parsed; update; notification; open; refresh; }',
+    '    receive { parsed; update; notification; open; }',
     '  }',
     '}',
   ].join('\n')

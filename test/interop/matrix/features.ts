@@ -333,9 +333,9 @@ export async function shutdownHeard(t: Asserts, site: MatrixSite): Promise<void>
   const said = site.kind.shutdownText ?? shutdownText
   await comesTo(
     t,
-    `we show that it was shut down, in its words: ${said}`,
-    () => site.agent.peer('ext-talk'),
-    ({ state, lastError }) => state !== 'Established' && (lastError?.text ?? '').includes(said),
+    `we show why it went, in its words: ${said}`,
+    () => eventsOf(site, 'ext-talk'),
+    (events) => events.some(({ kind, text }) => kind === 'peer.down' && text.includes(said)),
   )
 }
 

@@ -21,6 +21,7 @@ export const gobgp: SubjectKind<GoBgpSubject> = {
   version: { program: 'gobgpd', args: ['--version'], pattern: /version (\S+)/ },
   cannot: {
     'two-octet-as': 'it always offers four-octet AS numbers',
+    'refresh-answered': 'it keeps what it received and has no command to ask again',
     'enhanced-refresh': 'it has no enhanced route refresh',
     'extended-messages': 'it has no extended messages before version 4.7',
   },
@@ -81,16 +82,14 @@ export class GoBgpSubject implements Subject {
     return sortRoutes(routes)
   }
 
-  async askRefresh(name: string): Promise<void> {
-    const { remote, families } = sessionNamed(this.#config, name)
-    for (const family of families) {
-      await this.#gobgp.order('neighbor', remote, 'softresetin', '-a', family)
-    }
+  askRefresh(): Promise<void> {
+    return Promise.reject(new Error('GoBGP never asks for a refresh'))
   }
 
   async shutdown(name: string, text: string): Promise<void> {
     const { remote } = sessionNamed(this.#config, name)
-    await this.#gobgp.order('neighbor', remote, 'disable', '--reason', text)
+    // It takes a reason for `disable` too, and sends none.
+    await this.#gobgp.order('neighbor', remote, 'reset', '--reason', text)
   }
 
   /** Only its log has them. */
@@ -105,10 +104,17 @@ export class GoBgpSubject implements Subject {
     await this.#gobgp.daemon.stop('SIGKILL')
   }
 
-  /** With -r it says in its OPEN that it has restarted. */
+  /**
+   * With -r it says in its OPEN that it has restarted. Sessions wait for its routes: End-of-RIB before
+   * them would mean that there are none.
+   */
   async revive(): Promise<void> {
-    this.#gobgp = await GoBgp.start(this.namespace, configure(this.#config), ['-r'])
+    const down = configure(this.#config, 'admin-down = true')
+    this.#gobgp = await GoBgp.start(this.namespace, down, ['-r'])
     await announce(this.#gobgp, this.#config)
+    for (const { remote } of this.#config.sessions) {
+      await this.#gobgp.order('neighbor', remote, 'enable')
+    }
   }
 
   async #neighbour(name: string): Promise<unknown> {
@@ -128,9 +134,11 @@ async function announce(gobgp: GoBgp, config: SubjectConfig): Promise<void> {
   for (const announced of announcements(config)) {
     const { prefix, communities, largeCommunities, med, asPath, session } = announced
     const family = familyOf(prefix)
+    // Without one it is the address of the session; over an IPv4 session that is none for IPv6.
+    const foreign = family === 'ipv6' && !session.local.includes(':')
     await gobgp.order(
-      ...['global', 'rib', 'add', prefix, '-a', family],
-      ...['nexthop', family === 'ipv4' ? session.local : session.localIpv6, 'origin', 'igp'],
+      ...['global', 'rib', 'add', prefix, '-a', family, 'origin', 'igp'],
+      ...(foreign ? ['nexthop', session.localIpv6] : []),
       ...(communities ? ['community', communities.join(',')] : []),
       ...(largeCommunities ? ['large-community', largeCommunities.join(',')] : []),
       ...(med === undefined ? [] : ['med', String(med)]),
@@ -164,7 +172,7 @@ function readPath({ nlri, attrs }: Path): HeardRoute {
   }
 }
 
-function configure(config: SubjectConfig): string {
+function configure(config: SubjectConfig, forAll?: string): string {
   return [
     '[global.config]',
     `as = ${config.asn}`,
@@ -172,7 +180,7 @@ function configure(config: SubjectConfig): string {
     '[global.apply-policy.config]',
     'export-policy-list = ["sent"]',
     'default-export-policy = "reject-route"',
-    ...config.sessions.flatMap(neighbour),
+    ...config.sessions.flatMap((session) => neighbour(session, forAll)),
     ...config.sessions.flatMap(sets),
     '[[policy-definitions]]',
     'name = "sent"',
@@ -183,13 +191,14 @@ function configure(config: SubjectConfig): string {
   ].join('\n')
 }
 
-function neighbour(session: SubjectSession): string[] {
+function neighbour(session: SubjectSession, forAll: string | undefined): string[] {
   const { restartSeconds } = session
   return [
     '[[neighbors]]',
     '[neighbors.config]',
     `neighbor-address = "${session.remote}"`,
     `peer-as = ${session.remoteAsn}`,
+    ...(forAll === undefined ? [] : [forAll]),
     ...(session.localAsn === undefined ? [] : [`local-as = ${session.localAsn}`]),
     ...(session.password === undefined ? [] : [`auth-password = "${session.password}"`]),
     '[neighbors.timers.config]',

@@ -128,7 +128,7 @@ function configure(config: SubjectConfig): string {
     `AS ${config.asn}`,
     `router-id ${config.routerId}`,
     'fib-update no',
-    ...announcements(config).map((one) => `network ${one.prefix} ${edit(one, one.session)}`),
+    ...networks(config),
     ...config.sessions.map(neighbour),
     'allow from any',
     ...sent,
@@ -136,16 +136,25 @@ function configure(config: SubjectConfig): string {
   ].join('\n')
 }
 
-/** Its next hop is said, since over an IPv4 session it would call itself ::1 in IPv6. */
+/** A prefix that goes out over several sessions is said once. */
+function networks(config: SubjectConfig): string[] {
+  const lines = announcements(config).map(
+    (one) => [one.prefix, `network ${one.prefix}${edit(one, one.session)}`] as const,
+  )
+  return [...new Map(lines).values()]
+}
+
+/** Over an IPv4 session it would call itself ::1 in IPv6, so there the next hop is said. */
 function edit(announced: Announced, { local, localIpv6 }: SubjectSession): string {
   const { prefix, communities = [], largeCommunities = [], med } = announced
+  const foreign = familyOf(prefix) === 'ipv6' && !local.includes(':')
   const sets = [
-    `nexthop ${familyOf(prefix) === 'ipv4' ? local : localIpv6}`,
+    ...(foreign ? [`nexthop ${localIpv6}`] : []),
     ...communities.map((one) => `community ${one}`),
     ...largeCommunities.map((one) => `large-community ${one}`),
     ...(med === undefined ? [] : [`metric ${med}`]),
   ]
-  return `set { ${sets.join(' ')} }`
+  return sets.length === 0 ? '' : ` set { ${sets.join(' ')} }`
 }
 
 function neighbour(session: SubjectSession): string {
