@@ -67,11 +67,6 @@ export class GroupWriter {
     this.#collection = null
   }
 
-  /** Whether this turn has something to remove. */
-  get ready(): boolean {
-    return this.#collectDue
-  }
-
   /** Sends what is to be sent now. True when something was. */
   write(): boolean {
     let wrote = false

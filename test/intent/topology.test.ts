@@ -323,7 +323,7 @@ const topologies: readonly Topology[] = [
       noMesh,
       node(n1),
       peer('a', { peerIP: '10.9.9.1', asNumber: 65_001, filters: ['f'] }),
-      peer('b', { peerIP: '10.9.9.2', asNumber: 65_001, bfd: {} }),
+      peer('b', { peerIP: '10.9.9.2', asNumber: 65_001, role: 'Peer' }),
       peer('c', {
         peerIP: '10.9.9.3',
         asNumber: 65_001,

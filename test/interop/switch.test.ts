@@ -9,6 +9,7 @@ import { ourRoutes } from '../network/kernel.ts'
 import { missing } from '../network/namespaces.ts'
 import { waitFor, waitUntil } from '../network/wait.ts'
 import {
+  bgpConfiguration,
   buildSite,
   expectedRoutes,
   kinds,
@@ -32,6 +33,8 @@ for (const { kind, name, programs } of kinds) {
     if (!node) throw new Error('the site has a node')
     const capture = await Capture.start(node.namespace, 'eth0')
     site.manifests.write('tor', manifest(secret('k3y'), ...switchPeers(node, secretReference)))
+    // Leaving for good is told; a restart would just close TCP (RFC 4724).
+    site.manifests.write('bgp', manifest(bgpConfiguration({ onStop: 'Withdraw' })))
     const tor = await startSwitch(site, kind, 'k3y')
     const agent = await Agent.start(node.namespace, { node: node.name, manifests: site.manifests })
 
