@@ -12,7 +12,6 @@
  */
 import type { FamilyName } from '../types.ts'
 import { encodeEndOfRib } from '../wire/encode.ts'
-import { encodeRefresh } from '../wire/message.ts'
 import { type AdjOut, MultiOut, noPathId, type OutListener, SingleOut, Wanted } from './adj-out.ts'
 import { BlockLog } from './block-log.ts'
 import { type Block, BlockEncoder, partsFor } from './blocks.ts'
@@ -33,6 +32,8 @@ export interface MemberSink {
   readonly queuedBytes: number
   /** `updates` is how many UPDATE messages the parts hold, for the counters. */
   send(parts: readonly Uint8Array[], updates: number): boolean
+  /** Begins (1) or ends (2) an enhanced refresh (RFC 7313 §4). */
+  mark(family: FamilyName, subtype: 1 | 2): void
 }
 
 interface Member {
@@ -170,7 +171,7 @@ export class UpdateGroup implements RibListener, OutListener {
     if (member.catchUp === null) this.#detach(member)
     if (marked && !member.refreshing) {
       member.refreshing = true
-      member.sink.send([encodeRefresh(this.family, 1)], 0)
+      member.sink.mark(this.family, 1)
     }
     const catchUp = member.catchUp as CatchUp
     this.#eachAnnounced(member.number, (prefix) => catchUp.note(prefix))
@@ -215,7 +216,7 @@ export class UpdateGroup implements RibListener, OutListener {
     if (member.catchUp !== null) this.#feedCatchUp(member)
     if (member.catchUp === null && member.refreshing) {
       member.refreshing = false
-      member.sink.send([encodeRefresh(this.family, 2)], 0)
+      member.sink.mark(this.family, 2)
     }
     // End-of-RIB stands behind the last route, so it waits for changes not yet encoded.
     if (member.catchUp === null && member.endOfRibDue && this.#touched.length === 0) {

@@ -171,14 +171,23 @@ export class PeerSession {
   }
 
   /**
-   * Sends encoded UPDATEs in one go; the blocks must not change afterwards.
-   * @param updates how many messages they hold, for the counters
+   * Sends encoded messages in one go; the blocks must not change afterwards.
+   * @param updates how many UPDATEs they hold, for the counters; 0: each block is a mark of an
+   *   enhanced refresh (RFC 7313)
    * @returns false when nothing more should be sent until `drained`, or there is no session
    */
   send(blocks: readonly Uint8Array[], updates: number): boolean {
     if (this.state !== 'Established') return false
     this.#record.sent.update += updates
+    if (updates === 0) this.#record.sent.refresh += blocks.length
     return this.#driver.foremost.send(blocks)
+  }
+
+  /** The mark before (1) and behind (2) all routes that a peer asked for again (RFC 7313 §4). */
+  mark(family: FamilyName, subtype: 1 | 2): void {
+    if (this.state !== 'Established') return
+    this.#record.sent.refresh += 1
+    this.#driver.foremost.send([encodeRefresh(family, subtype)])
   }
 
   /** Asks for everything again (RFC 2918); false when there is no session or the peer can't. */

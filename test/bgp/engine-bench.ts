@@ -110,6 +110,8 @@ export class Listener implements MemberSink {
     return !this.stalled
   }
 
+  mark(): void {}
+
   /** The socket drains: what it held is gone. */
   drain(): void {
     this.queuedBytes = 0

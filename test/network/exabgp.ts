@@ -55,10 +55,13 @@ export class ExaBgp {
 
   /** Everything it said so far, oldest first. */
   events<T>(): T[] {
-    return readFileSync(this.#events, 'utf8')
-      .split('\n')
-      .filter((line) => line.startsWith('{') && line.trimEnd().endsWith('}'))
-      .map((line) => JSON.parse(line))
+    return (
+      readFileSync(this.#events, 'utf8')
+        .split('\n')
+        .filter((line) => line.startsWith('{') && line.trimEnd().endsWith('}'))
+        // It doesn't escape what it quotes.
+        .map((line) => JSON.parse(line.replaceAll(/\p{Cc}/gu, ' ')))
+    )
   }
 
   /** One command of its text API, e.g. `neighbor 192.0.2.1 teardown 2`. */

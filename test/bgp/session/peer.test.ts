@@ -169,6 +169,8 @@ t.test('refreshes are asked for where they can be answered', async (t) => {
   able.clock.advance(10)
   t.same(able.script.last.messages.at(-1), message(5, '0001 00 01'))
   t.equal(able.speaker.peer.view().messages.sent.refresh, 1)
+  able.speaker.peer.send([message(5, '0001 01 01'), message(5, '0001 02 01')], 0)
+  t.match(able.speaker.peer.view().messages.sent, { refresh: 3, update: 0 }, 'marks count too')
   const unable = await stageEstablished({}, { capabilities: [] })
   t.equal(unable.speaker.peer.requestRefresh('ipv4-unicast'), false)
   const down = await stage()
