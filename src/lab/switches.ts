@@ -9,7 +9,13 @@ import { LabError, type SwitchSoftware } from './options.ts'
 import type { Ending, Processes } from './processes.ts'
 import type { SwitchPlan } from './topology.ts'
 import { birdCommand, birdConfiguration } from './tor-bird.ts'
-import { findFrr, frrBgpConfiguration, frrCommand, frrZebraConfiguration } from './tor-frr.ts'
+import {
+  findFrr,
+  frrAfterZebra,
+  frrBgpConfiguration,
+  frrCommand,
+  frrZebraConfiguration,
+} from './tor-frr.ts'
 import { agentCommand } from './tor-routelet.ts'
 
 export interface SwitchSurroundings {
@@ -106,7 +112,8 @@ function startFrr(device: SwitchPlan, folder: string, surroundings: SwitchSurrou
   writeFileSync(join(folder, 'bgpd.conf'), frrBgpConfiguration(device))
   for (const daemon of ['zebra', 'bgpd'] as const) {
     const command = frrCommand(findFrr(daemon) ?? daemon, daemon, folder)
-    start(device, `${device.name}-${daemon}`, command, surroundings)
+    const inOrder = daemon === 'bgpd' ? frrAfterZebra(command, folder) : command
+    start(device, `${device.name}-${daemon}`, inOrder, surroundings)
   }
 }
 

@@ -57,6 +57,20 @@ export function findFrr(daemon: 'zebra' | 'bgpd'): string | null {
   return findProgramIn(folders, daemon)
 }
 
+/** So often zebra is asked whether it knows the interfaces, a twentieth of a second apart. */
+const zebraAskedMax = 200
+
+/**
+ * The command of bgpd, held back until zebra answers: a bgpd that has a session before it knows its
+ * interfaces withdraws IPv6 routes whose next hop has a link-local address.
+ */
+export function frrAfterZebra(command: readonly string[], folder: string): string[] {
+  const wait =
+    `tries=0; until vtysh --vty_socket "$0" -d zebra -c 'show interface brief' >/dev/null 2>&1 ` +
+    `|| [ $tries -ge ${zebraAskedMax} ]; do tries=$((tries + 1)); sleep 0.05; done; exec "$@"`
+  return ['sh', '-c', wait, folder, ...command]
+}
+
 /**
  * FRR's daemons in the foreground, with their sockets in `folder`, which the user `frr` must own:
  * they drop their privileges and refuse to stay root.

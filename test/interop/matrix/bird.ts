@@ -1,4 +1,4 @@
-/** BIRD 2 in the matrix. */
+/** BIRD 2 as a subject of the matrix: its configuration, and what birdc shows of sessions and routes. */
 import { Bird, type BirdRoute } from '../../network/bird.ts'
 import type { Namespace } from '../../network/namespaces.ts'
 import {

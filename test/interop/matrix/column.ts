@@ -2,7 +2,7 @@
  * One column of the matrix: every row tried, or left out with its reason, and the outcome held
  * against docs/interop.md. With UPDATE_GOLDEN=1 the column there is rewritten instead.
  */
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import t from 'tap'
 import { missing } from '../../network/namespaces.ts'
 import * as base from './base.ts'
@@ -82,6 +82,7 @@ export async function runColumn(kind: SubjectKind): Promise<void> {
 }
 
 function versionOf({ version: { program, args, pattern } }: SubjectKind): string {
-  const text = execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
-  return pattern.exec(text)?.[1] ?? 'unknown'
+  // Some print their version as if it were an error.
+  const { stdout, stderr } = spawnSync(program, args, { encoding: 'utf8' })
+  return pattern.exec(`${stdout}${stderr}`)?.[1] ?? 'unknown'
 }

@@ -1,4 +1,7 @@
-/** The rows after the ninth: one feature each, over the sessions of extras.ts or those of the base. */
+/**
+ * The rows after the ninth: one feature each, over the sessions of extras.ts or those of the base.
+ * It is long because every feature is one row of the matrix, and they are read side by side.
+ */
 import type { EventView } from '../../../api/views.ts'
 import type { PathView, PeerView } from '../../../bgp/types.ts'
 import { routesOf } from '../../network/kernel.ts'

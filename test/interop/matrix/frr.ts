@@ -1,4 +1,4 @@
-/** FRR (zebra and bgpd) in the matrix. */
+/** FRR (zebra and bgpd) as a subject of the matrix: its configuration, and what vtysh shows in JSON. */
 import { Frr } from '../../network/frr.ts'
 import type { Namespace } from '../../network/namespaces.ts'
 import {

@@ -1,4 +1,4 @@
-/** OpenBGPD in the matrix. */
+/** OpenBGPD as a subject of the matrix: its configuration, and what bgpctl shows in JSON. */
 import type { Namespace } from '../../network/namespaces.ts'
 import { OpenBgpd } from '../../network/openbgpd.ts'
 import {
