@@ -1,11 +1,11 @@
 /**
- * The kernel writer of `--fib none`, for a pure reflector or an unprivileged look: no netlink, every
- * next hop counts as reachable at metric 0, and wanted routes are only remembered for the views.
+ * The kernel writer of `--fib none`, for a pure reflector or an unprivileged look: no netlink, and
+ * every next hop counts as reachable at metric 0. Learned routes aren't kept a second time: the BGP
+ * table is the only one, and a reflector of a million routes pays nothing for a kernel it never
+ * writes. Own blackholes are few, and shown.
  */
-import { comparePrefixes, formatPrefix, type Prefix, parsePrefix } from './address.ts'
+import { comparePrefixes, type Prefix, parsePrefix } from './address.ts'
 import { Journal } from './journal.ts'
-import { families } from './state.ts'
-import { RouteTable, rowFlags } from './table.ts'
 import type {
   Fib,
   FibDifference,
@@ -16,14 +16,11 @@ import type {
   FibStatus,
   Resolution,
   WantedChanges,
-  WantedSet,
 } from './types.ts'
 
-const untouched = 'runs with --fib none: nothing is installed'
-
 export class NullFib implements Fib {
-  readonly #tables = { 4: new RouteTable(4), 6: new RouteTable(6) } as const
-  readonly #sets = new Map<number, WantedSet>()
+  /** In the order of their addresses. */
+  #blackholes: readonly string[] = []
   readonly #tracked = new Map<string, number>()
   readonly #listeners: ((resolutions: readonly Resolution[]) => void)[] = []
   readonly #counters = new Journal().counters
@@ -43,31 +40,10 @@ export class NullFib implements Fib {
     this.#settings = settings
   }
 
-  change(changes: WantedChanges): void {
-    const table = this.#tables[changes.family === 'ipv4-unicast' ? 4 : 6]
-    for (const set of changes.sets) this.#sets.set(set.id, set)
-    for (let index = 0; index < changes.count; index++) {
-      const at = index * table.index.words
-      const row = table.insert(changes.addresses, at, changes.lengths[index]!)
-      table.sets[row] = changes.nextHopSets[index]!
-      table.release(row)
-    }
-  }
+  change(_changes: WantedChanges): void {}
 
   blackholes(prefixes: readonly string[]): void {
-    for (const family of families) {
-      const table = this.#tables[family]
-      for (const row of [...table.rows()]) {
-        table.clear(row, rowFlags.blackhole)
-        table.release(row)
-      }
-    }
-    for (const text of prefixes) {
-      const prefix = parsePrefix(text)
-      if (prefix === null) throw new RangeError(`blackhole ${text}: not a prefix (10.0.0.0/24)`)
-      const table = this.#tables[prefix.family]
-      table.set(table.insert(prefix.words, 0, prefix.length), rowFlags.blackhole)
-    }
+    this.#blackholes = [...prefixes].sort((a, b) => comparePrefixes(prefixOf(a), prefixOf(b)))
   }
 
   synchronised(): void {}
@@ -101,26 +77,17 @@ export class NullFib implements Fib {
   onEvent(_listener: (event: FibEvent) => void): void {}
 
   async status(): Promise<FibStatus> {
-    let wanted = 0
-    let blackholes = 0
-    for (const family of families) {
-      const table = this.#tables[family]
-      for (const row of table.rows()) {
-        wanted++
-        if (table.has(row, rowFlags.blackhole)) blackholes++
-      }
-    }
     return {
       mode: 'none',
       settings: this.#settings,
-      wanted,
+      wanted: this.#blackholes.length,
       installed: 0,
-      pending: wanted,
+      pending: this.#blackholes.length,
       unresolved: 0,
       failed: 0,
       conflicts: 0,
       stale: 0,
-      blackholes,
+      blackholes: this.#blackholes.length,
       adopted: 0,
       adoptedFamilies: [],
       counters: { ...this.#counters },
@@ -129,53 +96,40 @@ export class NullFib implements Fib {
   }
 
   async routes(page: { after: string | null; limit: number }): Promise<readonly FibRouteView[]> {
-    const after = page.after === null ? null : parsePrefix(page.after)
-    if (page.after !== null && after === null) {
-      throw new RangeError(`after ${page.after}: not a prefix (10.0.0.0/24)`)
-    }
-    const rows: (Prefix & { readonly table: RouteTable; readonly row: number })[] = []
-    for (const family of families) {
-      const table = this.#tables[family]
-      const { addresses, lengths, words } = table.index
-      for (const row of table.rows()) {
-        const at = row * words
-        const prefix = { family, words: addresses.subarray(at, at + words), length: lengths[row]! }
-        if (after === null || comparePrefixes(prefix, after) > 0)
-          rows.push({ ...prefix, table, row })
-      }
-    }
-    rows.sort(comparePrefixes)
-    return rows.slice(0, page.limit).map(({ table, row }) => this.#view(table, row))
+    const after = page.after === null ? null : prefixOf(page.after)
+    return this.#blackholes
+      .filter((prefix) => after === null || comparePrefixes(prefixOf(prefix), after) > 0)
+      .slice(0, page.limit)
+      .map(blackholeView)
   }
 
   async lookup(text: string): Promise<FibLookup> {
-    const prefix = parsePrefix(text)
-    if (prefix === null) throw new RangeError(`${text}: not a prefix (10.0.0.0/24)`)
-    const table = this.#tables[prefix.family]
-    const row = table.index.find(prefix.words, 0, prefix.length)
-    const wanted = row < 0 ? null : this.#view(table, row)
-    return {
-      prefix: text,
-      wanted,
-      kernel: [],
-      resolutions: (wanted?.nextHops ?? []).map(resolutionOf),
-    }
+    const prefix = prefixOf(text)
+    const own = this.#blackholes.find((own) => comparePrefixes(prefixOf(own), prefix) === 0)
+    const wanted = own === undefined ? null : blackholeView(own)
+    return { prefix: text, wanted, kernel: [], resolutions: [] }
   }
 
   async difference(): Promise<readonly FibDifference[]> {
     return []
   }
+}
 
-  #view(table: RouteTable, row: number): FibRouteView {
-    const { addresses, lengths, words } = table.index
-    return {
-      prefix: formatPrefix(table.family, addresses, row * words, lengths[row]!),
-      kind: table.has(row, rowFlags.blackhole) ? 'blackhole' : 'unicast',
-      status: 'pending',
-      nextHops: this.#sets.get(table.sets[row]!)?.nextHops ?? [],
-      gateways: [],
-      reason: untouched,
-    }
+/** @throws RangeError when the text is no prefix. */
+function prefixOf(text: string): Prefix {
+  const prefix = parsePrefix(text)
+  if (prefix === null) throw new RangeError(`${text}: not a prefix (10.0.0.0/24)`)
+  return prefix
+}
+
+function blackholeView(prefix: string): FibRouteView {
+  return {
+    prefix,
+    kind: 'blackhole',
+    status: 'pending',
+    nextHops: [],
+    gateways: [],
+    reason: 'runs with --fib none: nothing is installed',
   }
 }
 
