@@ -16,6 +16,7 @@ export interface Happening {
 }
 
 export class EventLog {
+  /** Event `id` stands at `(id - 1) % eventsMax`. */
   readonly #ring: EventView[] = []
   readonly #listeners = new Set<(event: EventView) => void>()
   readonly #clock: Clock
@@ -35,17 +36,19 @@ export class EventLog {
       text: happening.text,
       data: happening.data ?? null,
     }
-    this.#ring.push(event)
-    if (this.#ring.length > eventsMax) this.#ring.shift()
+    this.#ring[(event.id - 1) % eventsMax] = event
     for (const listener of this.#listeners) listener(event)
   }
 
   /** Events after `id`, oldest first. */
   after(id: number, limit: number): readonly EventView[] {
-    const first = this.#ring[0]
-    if (first === undefined) return []
-    const from = Math.max(0, id + 1 - first.id)
-    return this.#ring.slice(from, from + limit)
+    const oldest = Math.max(1, this.#nextId - eventsMax)
+    const from = Math.max(oldest, id + 1)
+    const events: EventView[] = []
+    for (let next = from; next < this.#nextId && events.length < limit; next++) {
+      events.push(this.#ring[(next - 1) % eventsMax] as EventView)
+    }
+    return events
   }
 
   subscribe(listener: (event: EventView) => void): () => void {
