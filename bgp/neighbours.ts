@@ -80,6 +80,8 @@ const routing = [
   'export',
   'allowedLocalAsns',
   'asOverride',
+  'enforceFirstAs',
+  'addPathLimit',
   'filters',
 ] as const satisfies readonly (keyof PeerConfig)[]
 

@@ -14,6 +14,7 @@ import type { PeerEntry } from '../peer-entry.ts'
 import { formatIpv4, parseIpv4 } from '../prefix.ts'
 import {
   isOutput,
+  type LaneName,
   type RecordedEvent,
   type RecordedGap,
   type RecordedInput,
@@ -217,11 +218,11 @@ class Player {
     reset: ({ text }) => this.#reset(text),
     fail: ({ fault, reason }) => this.#entry.session.fail(fault, reason),
     configure: (event) => this.#configure(event.config, event.fault),
-    accept: ({ localAddress, remotePort }) => {
+    accept: ({ localAddress, remotePort, lane }) => {
       const { session } = this.#entry
       const address = session.config.address ?? ''
       session.incoming(this.#transport.arrive(address, remotePort, localAddress))
-      this.#transport.settle()
+      this.#transport.settle(lane === 'refused' ? 'incoming' : lane)
     },
     connected: ({ lane, localAddress }) => this.#transport[lane]?.connected(localAddress),
     received: ({ lane, hex }) => this.#deliver(lane, hex),
@@ -240,7 +241,7 @@ class Player {
     },
   }
 
-  #deliver(lane: 'outgoing' | 'incoming', hex: string): void {
+  #deliver(lane: LaneName, hex: string): void {
     const connection = this.#transport[lane]
     // Reading rests until the loop comes round: the recorded message came after that.
     if (connection?.paused) this.#clock.prompt()

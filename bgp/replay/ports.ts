@@ -2,6 +2,7 @@
  * The world of a replay: a clock that stands where the recording says, connections that carry what
  * it holds, and next hops that can all be reached. Nothing here happens by itself.
  */
+import type { LaneName } from '../session/record-events.ts'
 import type {
   Clock,
   Connection,
@@ -168,6 +169,7 @@ export class ReplayTransport implements Transport {
   /** The newest connection of each lane. */
   outgoing: ReplayConnection | null = null
   incoming: ReplayConnection | null = null
+  second: ReplayConnection | null = null
 
   dial(options: DialOptions, events: ConnectionEvents): Connection {
     const { address, port, localAddress } = options
@@ -175,7 +177,7 @@ export class ReplayTransport implements Transport {
     return this.outgoing
   }
 
-  /** A connection of the peer; one that is turned away leaves `incoming` as it is. */
+  /** A connection of the peer; one that is turned away leaves the others as they are. */
   arrive(remoteAddress: string, remotePort: number, localAddress: string): Incoming {
     return {
       remoteAddress,
@@ -193,9 +195,9 @@ export class ReplayTransport implements Transport {
 
   #arrived: ReplayConnection | null = null
 
-  /** Called when the session has answered what arrived. */
-  settle(): void {
-    if (this.#arrived !== null && !this.#arrived.over) this.incoming = this.#arrived
+  /** Called when the session has answered what arrived, and was named so in the recording. */
+  settle(lane: LaneName): void {
+    if (this.#arrived !== null && !this.#arrived.over) this[lane] = this.#arrived
     this.#arrived = null
   }
 

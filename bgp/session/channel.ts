@@ -44,8 +44,6 @@ export class Channel implements ConnectionEvents {
   #writtenBytes = 0
   #halted = false
   #paused = false
-  /** What came while reading rested: part of one chunk, or a few that were under way. */
-  #rest: Uint8Array | null = null
   #turn: Timer | null = null
   #linger: Timer | null = null
 
@@ -105,7 +103,7 @@ export class Channel implements ConnectionEvents {
 
   /** Ends it at once; nothing more is read, nothing more is sent. */
   destroy(): void {
-    this.#rest = null
+    this.#framer?.stop()
     this.#turn?.cancel()
     this.#linger?.cancel()
     const wasOpen = this.#phase !== 'gone'
@@ -122,7 +120,7 @@ export class Channel implements ConnectionEvents {
       return
     }
     this.#phase = 'ending'
-    this.#rest = null
+    this.#framer?.stop()
     this.#turn?.cancel()
     if (farewell !== null) connection.write(farewell)
     connection.end()
@@ -139,14 +137,10 @@ export class Channel implements ConnectionEvents {
 
   data(chunk: Uint8Array): void {
     if (this.#phase !== 'open') return
-    if (this.#rest !== null) {
-      this.#rest = concatenate(this.#rest, chunk)
-      return
-    }
-    this.#rest = chunk
+    const { framer } = this
+    framer.take(chunk)
     if (!this.#paused) this.#read()
-    // The chunk is borrowed: what is left of it must outlive this call.
-    if (this.#rest !== null) this.#rest = Uint8Array.from(this.#rest)
+    framer.keep()
   }
 
   drained(): void {
@@ -172,8 +166,7 @@ export class Channel implements ConnectionEvents {
     try {
       while (this.#phase === 'open' && !this.#halted && left > 0) {
         // One at a time, since any message may call a halt or end the channel.
-        const more = framer.step(1, visit)
-        if (!more && !this.#refill()) {
+        if (!framer.step(1, visit)) {
           this.#resume()
           return
         }
@@ -183,14 +176,6 @@ export class Channel implements ConnectionEvents {
       return
     }
     if (this.#phase === 'open') this.#rested()
-  }
-
-  /** Moves more of the rest into the framer; false: there is none. */
-  #refill(): boolean {
-    if (this.#rest === null) return false
-    const taken = this.framer.append(this.#rest)
-    this.#rest = taken === this.#rest.length ? null : this.#rest.subarray(taken)
-    return true
   }
 
   /** The turn is spent, or the owner has called a halt. */
@@ -212,11 +197,4 @@ export class Channel implements ConnectionEvents {
       if (this.#phase === 'open') this.#read()
     })
   }
-}
-
-function concatenate(head: Uint8Array, tail: Uint8Array): Uint8Array {
-  const whole = new Uint8Array(head.length + tail.length)
-  whole.set(head)
-  whole.set(tail, head.length)
-  return whole
 }

@@ -1,8 +1,10 @@
 /**
- * Which of two connections with one peer survives (RFC 4271 §6.8, RFC 6286 §2.3). Pure: the driver
- * asks when an OPEN has been received on a connection, and acts on the verdict.
+ * Which of two connections with one peer survives (RFC 4271 §6.8, RFC 6286 §2.3, RFC 4724 §5). Pure:
+ * the driver asks when a valid OPEN has been received on a connection, and acts on the verdict.
  *
- * Rules, in this order. An Established session wins. Otherwise the connection that was started by
+ * Rules, in this order. An Established session wins, unless graceful restart was agreed on it: then
+ * an OPEN on a new connection of the peer says that it has restarted, and that the old connection is
+ * dead. Otherwise the connection that was started by
  * the speaker with the higher BGP identifier wins, or with the higher AS where identifiers are
  * equal. The loser is only closed once the winner's OPEN has been seen: until then the verdict is to
  * wait, and no KEEPALIVE leaves on the connection that waits. So the peer cannot establish a session
@@ -14,6 +16,8 @@ export interface Contender {
   readonly state: 'none' | 'OpenSent' | 'OpenConfirm' | 'Established'
   /** A valid OPEN was received on it. */
   readonly openSeen: boolean
+  /** Established, and graceful restart was agreed on it: the peer may come back before it is missed. */
+  readonly restartable: boolean
 }
 
 export interface Identity {
@@ -25,8 +29,9 @@ export interface Identity {
  * - `proceed`: this connection goes on and the other is closed, if there is one.
  * - `yield`: this connection is closed.
  * - `wait`: this connection pauses until the other's OPEN arrives or the other is gone.
+ * - `succeed`: this connection goes on; the other is closed without a word, and its routes stay.
  */
-export type Verdict = 'proceed' | 'yield' | 'wait'
+export type Verdict = 'proceed' | 'yield' | 'wait' | 'succeed'
 
 /** Judges the connection on which an OPEN was just received against the peer's other one. */
 export function resolveCollision(
@@ -36,7 +41,9 @@ export function resolveCollision(
   remote: Identity,
 ): Verdict {
   if (other.state === 'none') return 'proceed'
-  if (other.state === 'Established') return 'yield'
+  if (other.state === 'Established') {
+    return other.restartable && direction === 'incoming' ? 'succeed' : 'yield'
+  }
   const preferred = dominates(local, remote) ? 'outgoing' : 'incoming'
   if (preferred === direction) return 'proceed'
   return other.openSeen ? 'yield' : 'wait'

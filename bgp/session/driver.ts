@@ -1,6 +1,10 @@
 /**
- * Drives the two lanes of one peer, and decides what concerns both: which connection survives a
+ * Drives the lanes of one peer, and decides what concerns them all: which connection survives a
  * collision (RFC 4271 §6.8), when to try again, and when to let the peer in.
+ *
+ * Two lanes would do for RFC 4271. The third is for a peer that restarts before its end was noticed
+ * (RFC 4724 §5): its new connection is greeted beside the session, which stays as it is until a valid
+ * OPEN has come. Garbage or silence there costs the session nothing.
  *
  * Pacing: a connection that fails is dialled again after a growing pause, and the peer may connect
  * meanwhile. After an error (a broken protocol, silence, a NOTIFICATION other than Cease) the peer
@@ -11,24 +15,22 @@
 import type { Clock, Connection, Incoming, PeerConfig, SessionState, Transport } from '../types.ts'
 import type { Negotiated } from '../wire/context.ts'
 import type { RefreshSubtype } from '../wire/message.ts'
-import {
-  encodeNotification,
-  encodeShutdownText,
-  type Fault,
-  NotificationError,
-} from '../wire/notification.ts'
+import { encodeShutdownText, type Fault, NotificationError } from '../wire/notification.ts'
 import type { Open } from '../wire/open.ts'
-import { Channel, type ChannelEvents } from './channel.ts'
+import type { Channel } from './channel.ts'
 import { resolveCollision } from './collision.ts'
+import { Farewells } from './farewells.ts'
 import type { Failure, TimerName } from './fsm.ts'
-import { type Direction, Lane } from './lane.ts'
+import { Lane } from './lane.ts'
 import type { LaneOwner } from './lane-owner.ts'
 import { localOpen } from './negotiate.ts'
+import { Pace } from './pace.ts'
 import { noAnswer } from './reason.ts'
 import type { SessionRecord } from './record.ts'
+import type { LaneName } from './record-events.ts'
 import type { OwnRestart, SessionEnd } from './restart.ts'
 import { blockedReason, ttlOptions } from './settings.ts'
-import { backOffSeconds, stableSeconds, Timers } from './timers.ts'
+import { Timers } from './timers.ts'
 
 /** How long the verdict on a collision may wait for the other connection's OPEN. */
 const verdictSeconds = 5
@@ -36,14 +38,11 @@ const verdictSeconds = 5
 /** Pause after a reset by the administrator. */
 const resetPauseSeconds = 1
 
-/** A session this old has no competing connection under way any more. */
+/**
+ * A session this old has no competing connection under way any more that was dialled before it stood,
+ * and that could be taken for a restart.
+ */
 const settledSeconds = 5
-
-/** Sessions in a row, none of them lasting, that may end in good order before the peer has to wait. */
-const quickReturnsMax = 10
-
-/** Connections that still carry a farewell; more than these are cut short. */
-const closingMax = 4
 
 export interface DriverPorts {
   readonly clock: Clock
@@ -51,6 +50,8 @@ export interface DriverPorts {
   /** 0 to 1, for jitter. */
   readonly random: () => number
   readonly identity: () => { readonly routerId: number; readonly restart: OwnRestart }
+  /** What is remembered of the peer from before; without it it begins as new. */
+  readonly pace?: Pace
 }
 
 /** What the session tells further up; `up` and `down` alternate. */
@@ -66,27 +67,25 @@ export class Driver implements LaneOwner {
   readonly clock: Clock
   readonly random: () => number
   readonly record: SessionRecord
+  readonly pace: Pace
   /** Settings in force; whoever changes them calls `apply` or `halt` afterwards. */
   config: PeerConfig
   readonly #ports: DriverPorts
   readonly #events: DriverEvents
   readonly #outgoing: Lane
-  readonly #incoming: Lane
+  /** These two change places when the peer's new connection takes over. */
+  #incoming: Lane
+  #spare: Lane
+  readonly #lanes: readonly Lane[]
   readonly #timers: Timers<'idleHold' | 'verdict'>
-  readonly #closing = new Set<Channel>()
+  readonly #farewells: Farewells
   #started = false
   /** An error was met: nothing is dialled or let in until the pause is over. */
   #refusing = false
-  #connectFailures = 0
-  #sessionFailures = 0
-  /** `clock.now()` when the session was established. */
-  #establishedAt = 0
   /** Transitions under way; what lies between the lanes is settled after the outermost. */
   #depth = 0
   #unsettled = false
   #shownState: SessionState = 'Idle'
-  /** Called when the last farewell has left. */
-  readonly #onQuiet: (() => void)[] = []
 
   constructor(config: PeerConfig, ports: DriverPorts, record: SessionRecord, events: DriverEvents) {
     this.config = config
@@ -97,16 +96,20 @@ export class Driver implements LaneOwner {
     this.#events = events
     this.#outgoing = new Lane('outgoing', this)
     this.#incoming = new Lane('incoming', this)
+    this.#spare = new Lane('second', this)
+    this.#lanes = [this.#outgoing, this.#incoming, this.#spare]
+    this.#farewells = new Farewells(ports.clock, record)
+    this.pace = ports.pace ?? new Pace()
     this.#timers = new Timers(ports.clock, ports.random, (name) => this.#expired(name))
   }
 
   /** The lane that got further: its state is the peer's. */
   get foremost(): Lane {
-    return this.#outgoing.rank >= this.#incoming.rank ? this.#outgoing : this.#incoming
+    return this.#lanes.reduce((best, lane) => (lane.rank > best.rank ? lane : best))
   }
 
   get retrySeconds(): number {
-    return backOffSeconds(this.config.connectRetrySeconds, this.#connectFailures + 1)
+    return this.pace.retrySeconds(this.config.connectRetrySeconds)
   }
 
   get noAnswer(): string {
@@ -122,20 +125,22 @@ export class Driver implements LaneOwner {
   /** Stays Idle until `start`; `fault` null closes TCP without a NOTIFICATION. */
   stop(fault: Fault | null, text: string | null, reason: string): void {
     this.#started = false
-    this.halt(fault, text, reason)
+    this.#end(fault, text, reason)
   }
 
-  /** Ends both lanes and forgets every pause; begins anew where that is wanted. */
+  /** Ends all lanes and forgets every pause; begins anew where that is wanted. */
   halt(fault: Fault | null, text: string | null, reason: string): void {
+    this.pace.forgive()
+    this.#end(fault, text, reason)
+  }
+
+  #end(fault: Fault | null, text: string | null, reason: string): void {
     this.enter()
     this.#timers.clearAll()
     this.#refusing = false
-    this.#connectFailures = 0
-    this.#sessionFailures = 0
     this.record.begin(reason)
     const error = fault === null ? null : farewell(fault, text, reason)
-    this.#outgoing.stop(error, reason)
-    this.#incoming.stop(error, reason)
+    for (const lane of this.#lanes) lane.stop(error, reason)
     this.leave(true)
   }
 
@@ -149,35 +154,27 @@ export class Driver implements LaneOwner {
 
   /** Resolves when the farewells have left and TCP is closed; bounded by the channels' linger. */
   quiet(): Promise<void> {
-    if (this.#closing.size === 0) return Promise.resolve()
-    return new Promise((resolve) => this.#onQuiet.push(resolve))
+    return this.#farewells.quiet()
   }
 
   /** A connection from this peer's address. */
   accept(incoming: Incoming): void {
     const { localAddress, remotePort } = incoming
+    const lane = this.#welcome
     this.record.tape.begin()
-    this.record.tape.note({ event: 'accept', localAddress, remotePort })
+    const place = lane?.name ?? 'refused'
+    this.record.tape.note({ event: 'accept', localAddress, remotePort, lane: place })
     if (!this.#willing || !this.#guarded(incoming)) {
       incoming.reject()
-    } else if (this.#refusing) {
-      this.#turnAway(incoming, 'cease/connectionRejected')
-    } else if (this.#restarted) {
-      // The peer restarted before we missed it: the old connection is dead, its routes stay.
-      this.enter()
-      for (const lane of [this.#outgoing, this.#incoming]) lane.replace()
-      this.#incoming.start()
-      this.#incoming.adopt((channel) => incoming.accept(channel))
-      this.leave(true)
-    } else if (this.#incoming.state === 'Established' || this.#outgoing.committed) {
-      // An Established session wins, and so does one that only waits for the peer's KEEPALIVE.
-      this.#turnAway(incoming, 'cease/connectionCollision')
+    } else if (lane === null) {
+      const fault = this.#refusing ? 'cease/connectionRejected' : 'cease/connectionCollision'
+      this.#farewells.turnAway(incoming, fault)
     } else {
       this.enter()
       // A peer that dials again has given up what it dialled before.
-      this.#incoming.stop(collision(), 'replaced by a newer connection')
-      this.#incoming.start()
-      this.#incoming.adopt((channel) => incoming.accept(channel))
+      lane.stop(collision(), 'replaced by a newer connection')
+      lane.start()
+      lane.adopt((channel) => incoming.accept(channel))
       this.leave(true)
     }
   }
@@ -185,8 +182,7 @@ export class Driver implements LaneOwner {
   /** Applies what can change under a running session. */
   apply(): void {
     this.enter()
-    this.#outgoing.retime()
-    this.#incoming.retime()
+    for (const lane of this.#lanes) lane.retime()
     if (this.config.passive && !this.#outgoing.committed) {
       this.#outgoing.stop(collision(), 'the peer is to connect')
     }
@@ -197,9 +193,9 @@ export class Driver implements LaneOwner {
    * Lets a timer run out now, of a lane or of the peer; false when it isn't running. A recording's
    * timers are played so.
    */
-  expire(of: Direction | 'peer', name: string): boolean {
+  expire(of: LaneName | 'peer', name: string): boolean {
     if (of === 'peer') return this.#timers.expire(name as 'idleHold')
-    return (of === 'outgoing' ? this.#outgoing : this.#incoming).expire(name as TimerName)
+    return this.#lanes.find((lane) => lane.name === of)?.expire(name as TimerName) ?? false
   }
 
   dial(channel: Channel): Connection {
@@ -216,50 +212,64 @@ export class Driver implements LaneOwner {
   }
 
   opened(lane: Lane, negotiated: Negotiated): void {
-    const other = this.#other(lane)
+    const rivals = this.#lanes.filter((other) => other !== lane)
+    const rival = rivals.reduce((best, other) => (other.rank > best.rank ? other : best))
     const local = { routerId: negotiated.localRouterId, asn: negotiated.localAsn }
     const remote = { routerId: negotiated.peerRouterId, asn: negotiated.peerAsn }
-    const verdict = resolveCollision(lane.direction, other.contender, local, remote)
+    const verdict = resolveCollision(lane.direction, rival.contender, local, remote)
     if (verdict === 'wait') {
       lane.wait(negotiated)
       this.#timers.set('verdict', verdictSeconds)
     } else if (verdict === 'yield') {
       lane.stop(collision(), 'another connection was preferred')
     } else {
-      this.#connectFailures = 0
-      other.stop(collision(), 'another connection was preferred')
+      this.pace.opened()
+      if (verdict === 'succeed') this.pace.sessionFailed(this.config.connectRetrySeconds)
+      for (const other of rivals) {
+        if (verdict === 'succeed') other.replace()
+        else other.stop(collision(), 'another connection was preferred')
+      }
       lane.confirm(negotiated)
     }
   }
 
   up(negotiated: Negotiated): void {
-    this.#establishedAt = this.clock.now()
+    this.pace.established(this.clock.now())
     this.#timers.clearAll()
+    // One that hasn't sent its OPEN by now comes too late.
+    for (const lane of this.#lanes) {
+      const { state } = lane.contender
+      if (state !== 'none' && state !== 'Established') {
+        lane.stop(collision(), 'another connection was preferred')
+      }
+    }
     this.#events.up(negotiated)
   }
 
   down(reason: string, end: SessionEnd): void {
-    const lastedMs = this.clock.now() - this.#establishedAt
-    if (lastedMs >= stableSeconds * 1000) this.#sessionFailures = 0
+    this.pace.ended(this.clock.now())
     this.#events.down(reason, end)
   }
 
   failed(lane: Lane, failure: Failure): void {
     if (!this.#willing) return
-    const { kind, reason } = failure
-    this.record.failed(failure)
-    if (kind === 'connect') {
-      this.#connectFailures += 1
+    if (this.#established !== null) {
+      this.record.strayed(failure)
       return
     }
-    this.#sessionFailures += 1
-    const pause = backOffSeconds(this.config.connectRetrySeconds, this.#sessionFailures)
+    this.record.failed(failure)
+    if (failure.kind === 'connect') {
+      this.pace.connectFailed()
+      return
+    }
+    const pause = this.pace.sessionFailed(this.config.connectRetrySeconds)
     this.#timers.setJittered('idleHold', pause)
     // Another connection that has come as far as an OPEN may still do better than this one.
-    const orderly = kind === 'closed' && this.#sessionFailures <= quickReturnsMax
-    if (orderly || this.#other(lane).contender.state !== 'none') return
+    const better = this.#lanes.some((other) => other !== lane && other.contender.state !== 'none')
+    if (better || this.pace.welcomes(failure)) return
     this.#refusing = true
-    this.#other(lane).stop(null, reason)
+    this.pace.refusedUntil = this.#timers.deadline('idleHold')
+    for (const other of this.#lanes) if (other !== lane) other.stop(null, failure.reason)
   }
 
   update(bytes: Uint8Array, view: DataView, start: number, end: number): void {
@@ -275,15 +285,11 @@ export class Driver implements LaneOwner {
   }
 
   retired(channel: Channel): void {
-    const [oldest] = this.#closing
-    if (this.#closing.size >= closingMax) oldest?.destroy()
-    this.#closing.add(channel)
+    this.#farewells.add(channel)
   }
 
   gone(channel: Channel): void {
-    this.#closing.delete(channel)
-    if (this.#closing.size > 0) return
-    for (const resolve of this.#onQuiet.splice(0)) resolve()
+    this.#farewells.gone(channel)
   }
 
   enter(): void {
@@ -298,6 +304,7 @@ export class Driver implements LaneOwner {
 
   /** Ties the loose ends between the lanes; whatever happened before, this is right afterwards. */
   #settle(): void {
+    this.#tidySpare()
     for (const lane of [this.#outgoing, this.#incoming]) {
       // The connection this one waited for is gone.
       if (lane.waiting && this.#other(lane).contender.state === 'none') lane.proceed()
@@ -311,15 +318,31 @@ export class Driver implements LaneOwner {
     this.#shownState = state
   }
 
-  /**
-   * Whether another connection from this peer means that it restarted (RFC 4724 §5), and isn't
-   * just the late one of two that were dialled at the same time.
-   */
-  get #restarted(): boolean {
-    const { negotiated, state } = this.foremost
-    if (state !== 'Established' || negotiated === null) return false
-    if ((negotiated.peerRestart?.families.length ?? 0) === 0) return false
-    return this.clock.now() - this.#establishedAt >= settledSeconds * 1000
+  /** What came beside a session is the peer's one connection as soon as that session is gone. */
+  #tidySpare(): void {
+    const [spare, incoming] = [this.#spare, this.#incoming]
+    if (spare.contender.state === 'none') {
+      spare.stop(null, 'nothing came of it')
+    } else if (incoming.state !== 'Established' && this.#outgoing.state !== 'Established') {
+      incoming.stop(null, 'replaced by a newer connection')
+      this.#incoming = spare
+      this.#spare = incoming
+    }
+  }
+
+  get #established(): Lane | null {
+    return this.#lanes.find(({ state }) => state === 'Established') ?? null
+  }
+
+  /** Which lane a connection of the peer would go to; null: it is turned away. */
+  get #welcome(): Lane | null {
+    if (!this.#willing || this.#refusing) return null
+    const session = this.#established
+    if (session === null) return this.#incoming
+    const settled = this.pace.lastedMs(this.clock.now()) >= settledSeconds * 1000
+    // One that restarts all the time has to let its old connection go first.
+    const believed = session.contender.restartable && settled && !this.pace.exhausted
+    return believed ? this.#spare : null
   }
 
   /** Wants a session at all. */
@@ -363,26 +386,6 @@ export class Driver implements LaneOwner {
   #other(lane: Lane): Lane {
     return lane === this.#outgoing ? this.#incoming : this.#outgoing
   }
-
-  /** Says why, and closes: a peer that is only dropped would have to guess. */
-  #turnAway(incoming: Incoming, fault: Fault): void {
-    const { code, subcode, data } = new NotificationError(fault, 'not now')
-    const channel: Channel = new Channel(
-      this.clock,
-      deaf((gone) => this.gone(gone)),
-    )
-    channel.attach(incoming.accept(channel), true)
-    this.record.sent.notification += 1
-    const farewell = encodeNotification(code, subcode, data)
-    this.record.tape.sent('refused', farewell)
-    channel.end(farewell)
-    this.retired(channel)
-  }
-}
-
-/** Nothing a connection says that was turned away is of interest. */
-function deaf(gone: (channel: Channel) => void): ChannelEvents {
-  return { connected() {}, message() {}, broken() {}, drained() {}, closed() {}, gone }
 }
 
 function collision(): NotificationError {

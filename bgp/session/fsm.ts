@@ -26,6 +26,16 @@ export type Session =
       readonly negotiated: Negotiated
     }
 
+/** How far a connection has come. */
+export const ranks: { readonly [S in SessionState]: number } = {
+  Idle: 0,
+  Active: 1,
+  Connect: 2,
+  OpenSent: 3,
+  OpenConfirm: 4,
+  Established: 5,
+}
+
 export type TimerName = 'connectRetry' | 'hold' | 'keepalive' | 'sendHold'
 
 /** What can happen. Numbers are those of RFC 4271 §8.1. */

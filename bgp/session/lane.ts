@@ -1,5 +1,5 @@
 /**
- * One of the two ways a connection with a peer can come about: we dial, or the peer does. A lane has
+ * One of the ways a connection with a peer can come about: we dial, or the peer does. A lane has
  * a state machine (fsm.ts) and timers, which outlive any connection, and at times a connection. It
  * performs what the state machine orders, reads and counts messages, and asks its owner (driver.ts)
  * for everything that concerns the peer as a whole: collisions, pacing, the speaker.
@@ -20,11 +20,12 @@ import type { NotificationError } from '../wire/notification.ts'
 import { decodeOpen, encodeOpen, type Open } from '../wire/open.ts'
 import { Channel, type ChannelEvents } from './channel.ts'
 import type { Contender } from './collision.ts'
-import { type Action, type Event, type Session, step, type TimerName } from './fsm.ts'
+import { type Action, type Event, ranks, type Session, step, type TimerName } from './fsm.ts'
 import type { LaneOwner } from './lane-owner.ts'
 import { keepaliveSeconds, negotiate } from './negotiate.ts'
 import { eventOf, faultOf } from './reading.ts'
 import { connectionReason } from './reason.ts'
+import type { LaneName } from './record-events.ts'
 import { encodeFarewell } from './restart.ts'
 import { Timers } from './timers.ts'
 
@@ -49,16 +50,9 @@ type Performers = {
   readonly [D in Action['do']]: (action: Extract<Action, { do: D }>) => void
 }
 
-const ranks: { readonly [S in SessionState]: number } = {
-  Idle: 0,
-  Active: 1,
-  Connect: 2,
-  OpenSent: 3,
-  OpenConfirm: 4,
-  Established: 5,
-}
-
 export class Lane implements ChannelEvents {
+  readonly name: LaneName
+  /** Who made, or makes, the connection. */
   readonly direction: Direction
   readonly #owner: LaneOwner
   readonly #timers: Timers<TimerName>
@@ -112,10 +106,11 @@ export class Lane implements ChannelEvents {
     failed: ({ failure }) => this.#owner.failed(this, failure),
   }
 
-  constructor(direction: Direction, owner: LaneOwner) {
-    this.direction = direction
+  constructor(name: LaneName, owner: LaneOwner) {
+    this.name = name
+    this.direction = name === 'outgoing' ? 'outgoing' : 'incoming'
     this.#owner = owner
-    this.#session = { state: 'Idle', passive: direction === 'incoming' }
+    this.#session = { state: 'Idle', passive: this.direction === 'incoming' }
     this.#timers = new Timers(owner.clock, owner.random, (name) => this.#expired(name))
   }
 
@@ -162,7 +157,12 @@ export class Lane implements ChannelEvents {
   get contender(): Contender {
     const { state } = this.#session
     const met = state === 'OpenSent' || state === 'OpenConfirm' || state === 'Established'
-    return { state: met ? state : 'none', openSeen: this.#received !== null }
+    const preserved = this.negotiated?.peerRestart?.families.length ?? 0
+    return {
+      state: met ? state : 'none',
+      openSeen: this.#received !== null,
+      restartable: state === 'Established' && preserved > 0,
+    }
   }
 
   /** Begins to dial, or to wait for the peer to. */
@@ -216,7 +216,7 @@ export class Lane implements ChannelEvents {
     // RFC 4271 §8.2.2: whatever is sent says as well as a KEEPALIVE that we are alive.
     this.#timers.restart('keepalive')
     const room = this.#channel.write(blocks)
-    this.#owner.record.tape.handed(this.direction, blocks, this.queuedBytes)
+    this.#owner.record.tape.handed(this.name, blocks, this.queuedBytes)
     this.#watchQueue()
     return room
   }
@@ -240,7 +240,7 @@ export class Lane implements ChannelEvents {
   connected(channel: Channel): void {
     if (channel !== this.#channel) return
     const localAddress = channel.localAddress ?? ''
-    this.#owner.record.tape.note({ event: 'connected', lane: this.direction, localAddress })
+    this.#owner.record.tape.note({ event: 'connected', lane: this.name, localAddress })
     this.#feed({ type: 'connected' })
   }
 
@@ -252,7 +252,7 @@ export class Lane implements ChannelEvents {
     const { record, config } = this.#owner
     record.countReceived(type)
     const { bytes } = channel.framer
-    record.tape.received(this.direction, bytes, start, end)
+    record.tape.received(this.name, bytes, start, end)
     this.#handling = true
     if (type === messageType.open) this.#readOpen(channel)
     else this.#feed(eventOf(type, bytes, start, end, config))
@@ -261,21 +261,21 @@ export class Lane implements ChannelEvents {
 
   broken(channel: Channel, cause: unknown): void {
     if (channel !== this.#channel) return
-    if (!this.#handling) this.#owner.record.tape.fragment(this.direction, channel.framer.rest)
+    if (!this.#handling) this.#owner.record.tape.fragment(this.name, channel.framer.rest)
     this.#handling = false
     this.#feed(faultOf(cause))
   }
 
   drained(channel: Channel): void {
     if (channel !== this.#channel) return
-    this.#owner.record.tape.drained(this.direction)
+    this.#owner.record.tape.drained(this.name)
     this.#timers.clear('sendHold')
     if (this.state === 'Established') this.#owner.drained()
   }
 
   closed(channel: Channel, error: ConnectionError | null): void {
     if (channel !== this.#channel) return
-    this.#owner.record.tape.note({ event: 'closed', lane: this.direction, error })
+    this.#owner.record.tape.note({ event: 'closed', lane: this.name, error })
     const met = this.#received === null ? 'open' : 'session'
     const phase = this.state === 'Connect' ? 'dial' : met
     const reason = connectionReason(this.#owner.config, phase, error, channel.localAddress)
@@ -349,21 +349,21 @@ export class Lane implements ChannelEvents {
     this.#hardResets = false
     if (channel === null) return
     const { record } = this.#owner
-    record.tape.note({ event: 'ended', lane: this.direction })
+    record.tape.note({ event: 'ended', lane: this.name })
     if (notify === null || !channel.ready) {
       channel.destroy()
       return
     }
     record.sent.notification += 1
     const farewell = encodeFarewell(notify, hardReset)
-    record.tape.sent(this.direction, farewell)
+    record.tape.sent(this.name, farewell)
     channel.end(farewell)
     this.#owner.retired(channel)
   }
 
   #write(message: Uint8Array): void {
     this.#channel?.write([message])
-    this.#owner.record.tape.sent(this.direction, message)
+    this.#owner.record.tape.sent(this.name, message)
     if (this.state === 'Established') this.#watchQueue()
   }
 
@@ -376,8 +376,8 @@ export class Lane implements ChannelEvents {
   }
 
   #expired(name: TimerName): void {
-    const { direction, queuedBytes } = this
-    this.#owner.record.tape.note({ event: 'timer', lane: direction, timer: name, queuedBytes })
+    const { name: lane, queuedBytes } = this
+    this.#owner.record.tape.note({ event: 'timer', lane, timer: name, queuedBytes })
     if (name === 'hold' && !this.#holdExtended) {
       // The loop may have been too busy to read what has come in time: look once more.
       this.#holdExtended = true

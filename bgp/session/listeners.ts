@@ -111,7 +111,7 @@ export class Listeners {
       const code = codeOf(cause)
       const words = problems[code]
       if (words === undefined) throw cause
-      const text = `cannot listen on ${name}: ${words}`
+      const text = `cannot listen on ${name}: ${words}${holderOf(cause)}`
       throw Object.assign(new Error(text, { cause }), { code })
     }
   }
@@ -125,6 +125,11 @@ const problems: { readonly [code: string]: string } = {
     'a port below 1024 needs root or CAP_NET_BIND_SERVICE; grant it, or listen on a higher port',
   EADDRNOTAVAIL: 'the address is not on this host',
   EAFNOSUPPORT: 'the kernel does not have this address family',
+}
+
+/** The transport may know who has the port. */
+function holderOf(cause: unknown): string {
+  return cause instanceof Error && 'holder' in cause ? `; ${cause.holder} has it` : ''
 }
 
 function codeOf(cause: unknown): string {

@@ -46,6 +46,7 @@ export function localOpen(
       { kind: 'as4', asn: config.localAsn },
       ...gracefulRestart(config, restart),
       ...addPath(config),
+      ...extendedNextHop(config),
       { kind: 'extendedMessage' },
     ],
   }
@@ -80,6 +81,19 @@ function addPath(config: PeerConfig): Capability[] {
     return { family, afi, safi, send, receive }
   })
   return [{ kind: 'addPath', entries }]
+}
+
+/**
+ * RFC 8950 §4: IPv4 by an IPv6 next hop, offered where there may be one: over IPv6, and to iBGP
+ * peers, which are told the next hop as it came. Routes go that way only where both offer it.
+ */
+function extendedNextHop({ families: spoken, address, asn, localAsn }: PeerConfig): Capability[] {
+  const possible = address?.includes(':') === true || asn === localAsn
+  if (!spoken.includes('ipv4-unicast') || !possible) return []
+  const { afi, safi } = families['ipv4-unicast']
+  const { afi: nextHopAfi } = families['ipv6-unicast']
+  const entries = [{ family: 'ipv4-unicast', afi, safi, nextHopAfi }] as const
+  return [{ kind: 'extendedNextHop', entries }]
 }
 
 /**

@@ -18,10 +18,11 @@ import type { Negotiated } from '../wire/context.ts'
 import { encodeRefresh, type RefreshSubtype } from '../wire/message.ts'
 import type { Fault } from '../wire/notification.ts'
 import { Driver, type DriverPorts } from './driver.ts'
-import type { Direction } from './lane.ts'
 import { keepaliveSeconds } from './negotiate.ts'
+import type { Pace } from './pace.ts'
 import { awaitingOpen } from './reason.ts'
 import { type Happening, SessionRecord } from './record.ts'
+import type { LaneName } from './record-events.ts'
 import { Tape, type TapeShelf } from './record-tape.ts'
 import type { SessionEnd } from './restart.ts'
 import { blockedReason, compareSettings, type SettingsChange } from './settings.ts'
@@ -102,6 +103,11 @@ export class PeerSession {
     return this.state === 'Established' ? this.#driver.foremost.localAddress : null
   }
 
+  /** How its sessions fared, which is remembered of a dynamic neighbour. */
+  get pace(): Pace {
+    return this.#driver.pace
+  }
+
   /** What happened lately, oldest first. */
   get history(): readonly Happening[] {
     return this.#record.history
@@ -162,7 +168,8 @@ export class PeerSession {
     this.#driver.config = config
     const blocked = blockedReason(config)
     if (change === 'reset') {
-      this.#driver.halt(fault, null, blocked ?? 'its settings changed, connecting anew')
+      const text = config.shutdown ? config.shutdownMessage : null
+      this.#driver.halt(fault, text, blocked ?? 'its settings changed, connecting anew')
     } else if (change === 'applied') {
       if (blocked !== null) this.#record.reason = blocked
       this.#driver.apply()
@@ -200,7 +207,7 @@ export class PeerSession {
   }
 
   /** Lets a timer run out now; false when it isn't running. A recording's timers are played so. */
-  expire(of: Direction | 'peer', timer: string): boolean {
+  expire(of: LaneName | 'peer', timer: string): boolean {
     return this.#driver.expire(of, timer)
   }
 

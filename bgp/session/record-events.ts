@@ -13,7 +13,11 @@ import type { Fault } from '../wire/notification.ts'
 /** Grows when a line changes its meaning. */
 export const recordingFormat = 1
 
-export type LaneName = 'outgoing' | 'incoming'
+/**
+ * What a connection is called: the one we dial; the one that the peer makes; and `second`, another
+ * that the peer makes while a session stands on the first.
+ */
+export type LaneName = 'outgoing' | 'incoming' | 'second'
 
 export type RecordedInput =
   | { readonly event: 'start' }
@@ -22,7 +26,12 @@ export type RecordedInput =
   /** The path is dead, somebody else has found (BFD). */
   | { readonly event: 'fail'; readonly fault: Fault; readonly reason: string }
   | { readonly event: 'configure'; readonly config: PeerConfig; readonly fault: Fault }
-  | { readonly event: 'accept'; readonly localAddress: string; readonly remotePort: number }
+  | {
+      readonly event: 'accept'
+      readonly localAddress: string
+      readonly remotePort: number
+      readonly lane: LaneName | 'refused'
+    }
   | { readonly event: 'connected'; readonly lane: LaneName; readonly localAddress: string }
   /** One whole message. */
   | { readonly event: 'received'; readonly lane: LaneName; readonly hex: string }

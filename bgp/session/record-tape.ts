@@ -38,8 +38,8 @@ const loopCopyMax = 32
 const kind = { note: 0, received: 1, sent: 2, handed: 3, fragment: 4, drained: 5 } as const
 type Kind = (typeof kind)[keyof typeof kind]
 
-const lanes = ['outgoing', 'incoming', 'refused'] as const
-const laneNumber = { outgoing: 0, incoming: 1, refused: 2 } as const
+const lanes = ['outgoing', 'incoming', 'refused', 'second'] as const
+const laneNumber = { outgoing: 0, incoming: 1, refused: 2, second: 3 } as const
 
 /** Events with text instead of octets. */
 export type Note = Exclude<
@@ -93,7 +93,7 @@ export class Tape {
   #lost = { events: 0, bytes: 0 }
   #lostAt = 0
   /** Overwritten events that brought about the connections there are. */
-  readonly #opening: Record<LaneName, RecordedEvent[]> = { outgoing: [], incoming: [] }
+  readonly #opening: Record<LaneName, RecordedEvent[]> = { outgoing: [], incoming: [], second: [] }
   /** The password is replaced by the number of times that it changed. */
   #key = 1
   /** Unix milliseconds when the monotonic clock stood at 0; one value, so that times only grow. */
@@ -195,7 +195,7 @@ export class Tape {
     const events = this.#rows(reel)
     const whole = this.#lost.events === 0 && !this.#started && this.#state === 'Idle'
     if (whole) return { peer: this.#config, events }
-    const opening = [...this.#opening.outgoing, ...this.#opening.incoming]
+    const opening = Object.values(this.#opening).flat()
     const gap: RecordedEvent = {
       at: this.#unix(this.#lostAt),
       event: 'gap',
@@ -295,7 +295,7 @@ export class Tape {
         this.#opening.outgoing = [event]
         break
       case 'accept':
-        this.#opening.incoming = [event]
+        if (event.lane !== 'refused') this.#opening[event.lane] = [event]
         break
       case 'ended':
       case 'closed':

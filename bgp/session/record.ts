@@ -107,6 +107,14 @@ export class SessionRecord {
     this.event('peer.down', 'warn', reason)
   }
 
+  /** Nothing came of a connection beside the session, which stands. */
+  strayed({ reason }: Failure): void {
+    const told = this.#told.has(reason)
+    if (this.#told.size < toldMax) this.#told.add(reason)
+    const text = `another connection of the peer came to nothing, the session stands: ${reason}`
+    this.event('peer.error', told ? 'debug' : 'warn', text)
+  }
+
   /**
    * An error stays the reason until there is a session again: what follows it (the other side
    * pauses, closes, refuses) is told beside it and must not hide it.

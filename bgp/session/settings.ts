@@ -29,6 +29,7 @@ const effects: { readonly [K in keyof PeerConfig]-?: 'reset' | 'live' } = {
   export: 'live',
   allowedLocalAsns: 'live',
   asOverride: 'live',
+  enforceFirstAs: 'live',
   ttlSecurity: 'reset',
   ebgpMultihop: 'reset',
   gracefulRestart: 'reset',
@@ -36,10 +37,12 @@ const effects: { readonly [K in keyof PeerConfig]-?: 'reset' | 'live' } = {
   staleSeconds: 'live',
   addPathReceive: 'reset',
   addPathSend: 'reset',
+  addPathLimit: 'live',
   maxPrefixes: 'live',
   filters: 'live',
   bfd: 'live',
   shutdown: 'reset',
+  shutdownMessage: 'live',
   heldDown: 'live',
 }
 
@@ -63,7 +66,10 @@ function same(before: unknown, after: unknown): boolean {
 
 /** Why a peer isn't to be brought up at all, or null. */
 export function blockedReason(config: PeerConfig): string | null {
-  if (config.shutdown) return 'administratively down'
+  if (config.shutdown) {
+    const { shutdownMessage: said } = config
+    return said === null ? 'administratively down' : `administratively down: "${said}"`
+  }
   return config.heldDown
 }
 

@@ -77,6 +77,11 @@ export class Timers<Name extends string> {
     return true
   }
 
+  /** When it runs out, on the monotonic clock; 0 when it isn't running. */
+  deadline(name: Name): number {
+    return this.#slots.get(name)?.deadline ?? 0
+  }
+
   running(name: Name): boolean {
     return this.#slots.has(name)
   }

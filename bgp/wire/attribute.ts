@@ -311,9 +311,21 @@ function exactly(length: number, start: number, end: number): string | null {
   return end - start === length ? null : `it has ${end - start} octets, not ${length}`
 }
 
+/**
+ * Entries of one list (communities of a kind, clusters) that are taken; as many as fit a message of
+ * 4096 octets, so that only extended messages (RFC 8654) can hold more.
+ */
+export const listEntriesMax = 1024
+
 function listOf(length: number, start: number, end: number): string | null {
-  if (end > start && (end - start) % length === 0) return null
-  return `it has ${end - start} octets, not a multiple of ${length} above zero`
+  const octets = end - start
+  if (octets === 0 || octets % length !== 0) {
+    return `it has ${octets} octets, not a multiple of ${length} above zero`
+  }
+  const entries = octets / length
+  return entries <= listEntriesMax
+    ? null
+    : `it has ${entries} entries, of ${listEntriesMax} at most`
 }
 
 function every<T>(size: number, start: number, end: number, read: (at: number) => T): T[] {

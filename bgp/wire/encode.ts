@@ -1,11 +1,11 @@
 /**
  * Building UPDATE messages for an update group: attributes once, then as many prefixes as fit.
- * IPv4 unicast uses the fields of RFC 4271 §4.3; other families use MP_REACH and MP_UNREACH
- * (RFC 4760 §3, §4), MP_REACH first among the attributes (RFC 7606 §5.1). RFC 7911 §3 (path ids),
- * RFC 4724 §2 (End-of-RIB), RFC 8654 §4 (length).
+ * IPv4 unicast uses the fields of RFC 4271 §4.3; other families, and IPv4 over an IPv6 next hop
+ * (RFC 8950 §4), use MP_REACH and MP_UNREACH (RFC 4760 §3, §4), MP_REACH first among the attributes
+ * (RFC 7606 §5.1). RFC 7911 §3 (path ids), RFC 4724 §2 (End-of-RIB), RFC 8654 §4 (length).
  */
 import type { FamilyName } from '../types.ts'
-import { attributeCode, attributeFlag } from './attribute-bytes.ts'
+import { attributeCode, attributeFlag, findAttribute, valueStart } from './attribute-bytes.ts'
 import { Writer } from './bytes.ts'
 import { families } from './family.ts'
 import { headerLength, messageType, writeHeader } from './message.ts'
@@ -36,6 +36,9 @@ export class UpdateWriter {
   #attributes: Uint8Array = new Uint8Array(0)
   #attributesLength = 0
   #prefixes = 0
+  #classic = true
+  /** Where the attributes (classic form), or the next hop (MP_REACH), were written. */
+  #contentAt = 0
 
   constructor(out: Writer) {
     this.out = out
@@ -46,10 +49,20 @@ export class UpdateWriter {
     return this.#prefixes
   }
 
+  /** Position in `out` of the next hop's octets in the announcement begun last. */
+  get nextHopAt(): number {
+    if (!this.#classic) return this.#contentAt
+    const { buffer } = this.out
+    const end = this.#contentAt + this.#attributesLength
+    const at = findAttribute(buffer, this.#contentAt, end, attributeCode.nextHop)
+    return valueStart(buffer, at)
+  }
+
   /**
    * Begins a message that announces.
    * @param attributes as made by rewriteAttributes, `[0, attributesLength)`
-   * @param nextHop 16 or 32 octets for IPv6; ignored for IPv4, whose NEXT_HOP is in `attributes`
+   * @param nextHop 16 or 32 octets go into MP_REACH; else NEXT_HOP must be in `attributes`, as IPv4
+   *   has it
    * @param maxLength 4096, or 65535 where extended messages were negotiated
    */
   beginAnnounce(
@@ -59,9 +72,10 @@ export class UpdateWriter {
     nextHop: Uint8Array,
     maxLength: number,
   ): boolean {
-    const { afi, safi, nextHopLengths } = families[family]
-    const classic = family === 'ipv4-unicast'
-    if (!classic && !nextHopLengths.includes(nextHop.length)) {
+    const { afi, safi, nextHopLengths, extendedNextHopLengths } = families[family]
+    const extended = extendedNextHopLengths.includes(nextHop.length)
+    const classic = family === 'ipv4-unicast' && !extended
+    if (!classic && !extended && !nextHopLengths.includes(nextHop.length)) {
       throw new RangeError(`a next hop of ${nextHop.length} octets doesn't go with ${family}`)
     }
     const fixed = headerLength + 4 + (classic ? 0 : 9 + nextHop.length)
@@ -69,6 +83,9 @@ export class UpdateWriter {
     const { out } = this
     out.u16(0)
     this.#attributesLengthAt = out.reserve16()
+    this.#classic = classic
+    this.#contentAt = out.position
+    this.#attributesLength = attributesLength
     if (classic) {
       out.copy(attributes, 0, attributesLength)
       out.patch16(this.#attributesLengthAt)
@@ -82,10 +99,10 @@ export class UpdateWriter {
     out.u16(afi)
     out.u8(safi)
     out.u8(nextHop.length)
+    this.#contentAt = out.position
     out.bytes(nextHop)
     out.u8(0)
     this.#attributes = attributes
-    this.#attributesLength = attributesLength
     return true
   }
 

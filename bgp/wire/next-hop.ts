@@ -1,6 +1,8 @@
 /**
- * Whether a next hop can be the address of a host (RFC 4271 §6.3, RFC 4760 §3, RFC 2545 §3). Whether
- * it is ours, or can be reached, is asked by the RIB.
+ * Whether a next hop can be the address of a host (RFC 4271 §6.3, RFC 4760 §3, RFC 2545 §3): if not,
+ * the attribute is malformed. A loopback address is one, though no other host's: such an attribute is
+ * well formed and its routes are ignored, as those whose next hop is this router (BIRD does the same).
+ * That, and whether a next hop can be reached, is asked above.
  */
 
 /** Why the 4, 16 or 32 octets at the start of `bytes` are no next hop, or null. */
@@ -16,7 +18,6 @@ export function nextHopProblem(bytes: Uint8Array, length: number): string | null
 function ipv4Problem(bytes: Uint8Array, at: number): string | null {
   const first = bytes[at]!
   if (first === 0) return 'the next hop is in 0.0.0.0/8'
-  if (first === 127) return 'the next hop is a loopback address'
   return first >= 224 ? 'the next hop is a multicast or reserved address' : null
 }
 
@@ -24,8 +25,15 @@ function ipv6Problem(bytes: Uint8Array): string | null {
   if (bytes[0] === 0xff) return 'the next hop is a multicast address'
   if (!isZero(bytes, 0, 10)) return null
   if (bytes[10] === 0xff && bytes[11] === 0xff) return ipv4Problem(bytes, 12)
-  if (!isZero(bytes, 10, 15) || bytes[15]! > 1) return null
-  return bytes[15] === 1 ? 'the next hop is the loopback address' : 'the next hop is ::'
+  return isZero(bytes, 10, 16) ? 'the next hop is ::' : null
+}
+
+/** 127.0.0.0/8, also mapped into IPv6, and ::1. */
+export function isLoopback(bytes: Uint8Array, length: number): boolean {
+  if (length === 4) return bytes[0] === 127
+  if (length < 16 || !isZero(bytes, 0, 10)) return false
+  if (bytes[10] === 0xff && bytes[11] === 0xff) return bytes[12] === 127
+  return isZero(bytes, 10, 15) && bytes[15] === 1
 }
 
 function isLinkLocal(bytes: Uint8Array, at: number): boolean {

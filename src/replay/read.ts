@@ -35,7 +35,7 @@ const port: Kind = numeral(0, 65_535)
 const asn: Kind = numeral(1, asnMax)
 const ttl: Kind = numeral(1, 255)
 const instant: Kind = { words: 'Unix milliseconds', fits: (value) => Number.isFinite(value) }
-const lane: Kind = oneOf('outgoing', 'incoming')
+const lane: Kind = oneOf('outgoing', 'incoming', 'second')
 const state: Kind = oneOf('Idle', 'Connect', 'Active', 'OpenSent', 'OpenConfirm', 'Established')
 const address: Kind = {
   words: 'an IP address',
@@ -106,17 +106,20 @@ const peerFields: { readonly [K in keyof PeerConfig]-?: readonly [Kind, PeerConf
   export: [oneOf('Auto', 'Own', 'All'), 'Auto'],
   allowedLocalAsns: [count, 0],
   asOverride: [flag, false],
+  enforceFirstAs: [flag, false],
   ttlSecurity: [orNull(ttl), null],
   ebgpMultihop: [orNull(ttl), null],
   gracefulRestart: [oneOf('Enabled', 'Helper', 'Disabled'), 'Enabled'],
   restartSeconds: [seconds, 120],
   staleSeconds: [seconds, 360],
   addPathReceive: [flag, false],
-  addPathSend: [oneOf('None', 'Multipath', 'All'), 'None'],
+  addPathSend: [oneOf('None', 'Best', 'Multipath', 'All'), 'None'],
+  addPathLimit: [orNull(count), null],
   maxPrefixes: [orNull(limits), null],
   bfd: [orNull(timers), null],
   filters: [list, []],
   shutdown: [flag, false],
+  shutdownMessage: [orNull(text), null],
   heldDown: [orNull(text), null],
 }
 
@@ -129,16 +132,20 @@ const eventFields: { readonly [E in RecordedEvent['event']]: Fields } = {
   reset: { text: orNull(text) },
   fail: { fault, reason: text },
   configure: { config, fault },
-  accept: { localAddress: address, remotePort: port },
+  accept: {
+    localAddress: address,
+    remotePort: port,
+    lane: oneOf('outgoing', 'incoming', 'second', 'refused'),
+  },
   connected: { lane, localAddress: address },
   received: { lane, hex: octets },
   fragment: { lane, hex: octets },
   handed: { lane, bytes: numeral(0, 1 << 26), hex: orNull(octets), queuedBytes: count },
   drained: { lane },
   closed: { lane, error: orNull(failure) },
-  timer: { lane: oneOf('outgoing', 'incoming', 'peer'), timer: text, queuedBytes: count },
+  timer: { lane: oneOf('outgoing', 'incoming', 'second', 'peer'), timer: text, queuedBytes: count },
   dial: { address, port, localAddress: orNull(address) },
-  sent: { lane: oneOf('outgoing', 'incoming', 'refused'), hex: octets },
+  sent: { lane: oneOf('outgoing', 'incoming', 'second', 'refused'), hex: octets },
   ended: { lane },
   state: { from: state, to: state },
   told: { kind: text, text },

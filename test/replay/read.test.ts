@@ -38,7 +38,7 @@ const faults: readonly (readonly [caption: string, lines: string, reason: RegExp
   [
     'no such lane',
     `${header}\n{"at":1,"event":"drained","lane":"middle"}`,
-    /lane: expected outgoing or incoming, found "middle"/,
+    /lane: expected outgoing or incoming or second, found "middle"/,
   ],
 ]
 

@@ -12,6 +12,14 @@ import { runReplay } from '../../src/cli/replay.ts'
 import { CommandError } from '../../src/cli/terminal.ts'
 import { readRecording } from '../../src/replay/read.ts'
 import { differs } from '../../src/replay/words.ts'
+import {
+  buildSite,
+  dial,
+  plainCapabilities,
+  restartCapability,
+  strangeOpen,
+} from '../bgp/hardening/scene.ts'
+import { endOfRib, keepalive } from '../bgp/session/scene.ts'
 import { playOut, secret, step } from './scene.ts'
 
 const seed = 811_205
@@ -62,6 +70,28 @@ t.test('a tape that ran over is played from where it begins', async (t) => {
     t.ok(compared > 900 && compared < steps, `${compared} of ${steps} steps`)
     t.ok(recording.events.some(({ event }) => event === 'gap'))
   }
+})
+
+t.test('a peer that restarts on new connections does so in the replay', async (t) => {
+  const site = await buildSite()
+  const open = strangeOpen({ capabilities: [...plainCapabilities, restartCapability()] })
+  for (let times = 0; times < 4; times++) {
+    // One that brings nothing, and one that takes over.
+    dial(site)
+    const line = dial(site)
+    site.clock.advance(100)
+    line.say(open, keepalive, endOfRib)
+    site.clock.advance(10_000)
+  }
+  const recording = site.router.speaker.views.recording('stranger')
+  if (recording === null) throw new Error('the session was not recorded')
+  t.ok(recording.events.some((one) => one.event === 'received' && one.lane === 'second'))
+  const text = formatRecording(recording, 't')
+  const { differences, compared } = await judge(
+    await readRecording(Readable.from([Buffer.from(text)])),
+  )
+  t.same(differences, [])
+  t.ok(compared > 20, `${compared} steps`)
 })
 
 t.test('the last routes stand in the table of the replay', async (t) => {

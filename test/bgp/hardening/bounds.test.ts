@@ -5,6 +5,7 @@
 import t from 'tap'
 import { messagesPerTurnMax } from '../../../bgp/session/channel.ts'
 import { asPathAsnsMax } from '../../../bgp/wire/as-path.ts'
+import { listEntriesMax } from '../../../bgp/wire/attribute.ts'
 import { message } from '../session/scene.ts'
 import {
   announcing,
@@ -100,6 +101,30 @@ t.test('warnings and limits hold for numbers beyond 31 bits', async (t) => {
   t.equal(line.notification, null)
   receiveAs(2 ** 32 - 1, 1002)
   t.equal(line.notification, '0601')
+})
+
+t.test('a list longer than allowed withdraws its prefixes and nothing else', async (t) => {
+  const kinds: readonly [code: number, octets: number][] = [
+    [8, 4],
+    [16, 8],
+    [32, 12],
+  ]
+  for (const [code, octets] of kinds) {
+    const site = await buildSite()
+    const line = connect(site, extended)
+    const list = (entries: number): string => {
+      const values = range(0, entries).map((each) => hex(each + 1, octets))
+      return `d0${hex(code, 1)} ${hex(entries * octets, 2)} ${values.join('')}`
+    }
+    line.say(announcing({ numbers: [1000, 1001], more: list(listEntriesMax) }))
+    site.clock.advance(100)
+    t.same(site.router.heardFrom('stranger'), [prefixOf(1000), prefixOf(1001)], `attribute ${code}`)
+    line.say(announcing({ numbers: [1000], more: list(listEntriesMax + 1) }))
+    site.clock.advance(100)
+    t.same(site.router.heardFrom('stranger'), [prefixOf(1001)], `attribute ${code}`)
+    t.match(site.router.events.at(-1), { text: /it has 1025 entries, of 1024 at most/ })
+    t.same(harmDone(site), [])
+  }
 })
 
 t.test('an AS path longer than allowed withdraws its prefixes and nothing else', async (t) => {

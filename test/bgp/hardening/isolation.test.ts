@@ -173,6 +173,21 @@ const misdeeds: readonly Misdeed[] = [
     sessionsMax: 20,
   },
   {
+    caption: 'claims to have restarted every ten seconds, and closes nothing',
+    settings: { gracefulRestart: 'Enabled' },
+    commit(site) {
+      const capabilities = [...plainCapabilities, restartCapability()]
+      for (let times = 0; times < 60; times++) {
+        const line = dial(site)
+        site.clock.advance(10)
+        line.say(strangeOpen({ capabilities }), keepalive, announcing({ numbers: strange }))
+        site.clock.advance(9990)
+      }
+    },
+    outcome: /hold timer expired|^Established$/,
+    sessionsMax: 20,
+  },
+  {
     caption: 'never reads, while the others change all the time',
     commit(site) {
       const line = connect(site)

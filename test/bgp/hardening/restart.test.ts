@@ -13,6 +13,7 @@ import {
   connect,
   dial,
   endOfRib,
+  harmDone,
   type Line,
   plainCapabilities,
   prefixOf,
@@ -166,12 +167,47 @@ t.test('a new connection is the restart of the old one (RFC 4724 §5)', async (t
   site.clock.advance(20_000)
   const second = dial(site)
   site.clock.advance(100)
+  t.same(heard(site), prefixes, 'a connection alone says nothing')
+  second.say(strangeOpen(restarting))
+  site.clock.advance(100)
   t.equal(site.line.notification, null, 'the old connection is closed without a word')
+  t.not(site.line.closedBy, 'nobody')
   t.same(heard(site), stale)
-  second.say(strangeOpen(restarting), keepalive, announcing({ numbers }), endOfRib)
+  second.say(keepalive, announcing({ numbers }), endOfRib)
   site.clock.advance(100)
   t.same(heard(site), prefixes)
+  t.same(harmDone(site), [])
 })
+
+t.test('a peer that is shut down while it restarts keeps nothing', async (t) => {
+  for (const [caption, order] of [
+    ['by order', ({ router }: Site) => void router.speaker.shutdown('stranger')],
+    ['by its manifest', (site: Site) => reconfigured(site, { shutdown: true })],
+    ['held down', (site: Site) => reconfigured(site, { heldDown: 'its Secret is missing' })],
+  ] as const) {
+    const site = await learned()
+    site.line.connection.destroy()
+    site.clock.advance(1000)
+    t.same(heard(site), stale, caption)
+    await settle(site, order(site))
+    site.clock.advance(100)
+    t.same(heard(site), [], `${caption}: its routes go at once`)
+    t.same(harmDone(site), [], caption)
+  }
+})
+
+t.test('a change that keeps a restarting peer wanted keeps its routes', async (t) => {
+  const site = await learned()
+  site.line.connection.destroy()
+  site.clock.advance(1000)
+  await settle(site, reconfigured(site, { holdSeconds: 30 }))
+  t.same(heard(site), stale)
+})
+
+function reconfigured({ router }: Site, changes: Partial<PeerConfig>): Promise<void> {
+  const kept = router.speaker.wantedPeers.filter(({ name }) => name !== 'stranger')
+  return router.speaker.setPeers([...kept, strangeConfig(changes)])
+}
 
 t.test('what is kept of a dynamic neighbour goes although it never returns', async (t) => {
   const dynamic = { address: null, range: '10.0.0.8/29', rangeLimit: 4 }

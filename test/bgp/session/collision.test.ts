@@ -14,11 +14,12 @@ const { FC_SEED: seedText } = process.env
 const seed = Number(seedText ?? 4271)
 const low = { routerId: 1, asn: 65001 }
 const high = { routerId: 0xc0a80001, asn: 65002 }
-const none: Contender = { state: 'none', openSeen: false }
-const opening: Contender = { state: 'OpenSent', openSeen: false }
-const waiting: Contender = { state: 'OpenSent', openSeen: true }
-const confirmed: Contender = { state: 'OpenConfirm', openSeen: true }
-const established: Contender = { state: 'Established', openSeen: true }
+const none: Contender = { state: 'none', openSeen: false, restartable: false }
+const opening: Contender = { ...none, state: 'OpenSent' }
+const waiting: Contender = { ...opening, openSeen: true }
+const confirmed: Contender = { ...waiting, state: 'OpenConfirm' }
+const established: Contender = { ...confirmed, state: 'Established' }
+const restartable: Contender = { ...established, restartable: true }
 
 t.test('the verdict on the connection whose OPEN has just come', async (t) => {
   const rows = [
@@ -26,6 +27,9 @@ t.test('the verdict on the connection whose OPEN has just come', async (t) => {
     ['alone', 'incoming', none, high, low, 'proceed'],
     ['the other is Established', 'outgoing', established, high, low, 'yield'],
     ['the other is Established', 'incoming', established, low, high, 'yield'],
+    ['graceful restart, and we are higher', 'incoming', restartable, high, low, 'succeed'],
+    ['graceful restart, and we are lower', 'incoming', restartable, low, high, 'succeed'],
+    ['graceful restart, but we dialled', 'outgoing', restartable, high, low, 'yield'],
     ['ours, and we are higher', 'outgoing', confirmed, high, low, 'proceed'],
     ['ours, and we are lower', 'outgoing', confirmed, low, high, 'yield'],
     ['theirs, and we are higher', 'incoming', confirmed, high, low, 'yield'],

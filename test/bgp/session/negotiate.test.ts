@@ -129,6 +129,24 @@ t.test('IPv4 by an IPv6 next hop when both can (RFC 8950)', async (t) => {
   t.equal(agree({}, open([capability]), [capability]).extendedNextHop, true)
 })
 
+t.test('IPv6 next hops for IPv4 are offered over IPv6 and to iBGP peers alone', async (t) => {
+  const rows: [caption: string, Partial<PeerConfig>, offered: boolean][] = [
+    ['eBGP over IPv4', { address: '192.0.2.2' }, false],
+    ['eBGP over IPv6', { address: '2001:db8::2' }, true],
+    ['eBGP over IPv6, without IPv4', { address: '2001:db8::2', families: ['ipv6-unicast'] }, false],
+    ['iBGP over IPv4: next hops pass as they came', { asn: 65001, localAsn: 65001 }, true],
+    ['iBGP without IPv4', { asn: 65001, localAsn: 65001, families: ['ipv6-unicast'] }, false],
+  ]
+  for (const [caption, config, offered] of rows) {
+    const { capabilities } = localOpen(peerConfig(config), 1)
+    t.equal(
+      capabilities.some(({ kind }) => kind === 'extendedNextHop'),
+      offered,
+      caption,
+    )
+  }
+})
+
 t.test('graceful restart is kept as the peer said it, without unknown families', async (t) => {
   const said: Capability = {
     kind: 'gracefulRestart',

@@ -1,5 +1,6 @@
 /** The session as the speaker sees it: orders, changed settings, and what people are shown. */
 import t from 'tap'
+import type { PeerSession } from '../../../bgp/session/peer.ts'
 import type { PeerConfig, SessionState } from '../../../bgp/types.ts'
 import {
   keepalive,
@@ -113,6 +114,41 @@ t.test('stopping tells the peer, with the words of the administrator (RFC 9003)'
   speaker.peer.start()
   clock.advance(100)
   t.equal(script.connections.length, 2, 'until it is started')
+})
+
+t.test('a shutdown or a reset by order carries the words of the administrator', async (t) => {
+  const words = 'é'.repeat(130)
+  const cut = `${'ff'}${Buffer.from('é'.repeat(127)).toString('hex')}`
+  const orders: readonly [string, (peer: PeerSession) => void, string][] = [
+    ['no words', (peer) => peer.reconfigure(peerConfig({ shutdown: true })), '0602'],
+    [
+      'shut down',
+      (peer) => peer.reconfigure(peerConfig({ shutdown: true, shutdownMessage: 'moved' })),
+      `060205${Buffer.from('moved').toString('hex')}`,
+    ],
+    ['reset', (peer) => peer.reset('moved'), `060405${Buffer.from('moved').toString('hex')}`],
+    ['too many words', (peer) => peer.reset(words), `0604${cut.replace(/^ff/, 'fe')}`],
+    [
+      'words of a peer that is not shut down',
+      (peer) => peer.reconfigure(peerConfig({ holdSeconds: 30, shutdownMessage: 'moved' })),
+      '0606',
+    ],
+  ]
+  for (const [caption, order, notification] of orders) {
+    const { clock, speaker, script } = await stageEstablished()
+    order(speaker.peer)
+    clock.advance(100)
+    t.equal(script.connections[0]?.notification, notification, caption)
+  }
+  const { speaker } = await stageEstablished()
+  speaker.peer.reconfigure(peerConfig({ shutdown: true, shutdownMessage: 'moved' }))
+  t.equal(speaker.peer.view().reason, 'administratively down: "moved"')
+  t.equal(
+    speaker.peer.reconfigure(peerConfig({ shutdown: true, shutdownMessage: 'moved again' })),
+    'applied',
+    'other words alone are no news to the peer',
+  )
+  t.equal(speaker.peer.view().reason, 'administratively down: "moved again"')
 })
 
 t.test('stopping waits two seconds for a peer that does not read, not longer', async (t) => {

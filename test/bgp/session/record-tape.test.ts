@@ -78,7 +78,7 @@ t.test('the OPENs of the connection that stands outlive a flood', async (t) => {
   tape.note({ event: 'start' })
   tape.note({ event: 'dial', address: '10.0.0.2', port: 179, localAddress: null })
   tape.note({ event: 'ended', lane: 'outgoing' })
-  tape.note({ event: 'accept', localAddress: '10.0.0.1', remotePort: 1 })
+  tape.note({ event: 'accept', localAddress: '10.0.0.1', remotePort: 1, lane: 'incoming' })
   tape.sent('incoming', theirOpen())
   tape.received('incoming', theirOpen(), 0, theirOpen().length)
   tape.sent('incoming', keepaliveMessage)

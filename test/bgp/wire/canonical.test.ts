@@ -64,12 +64,6 @@ t.test('a malformed attribute meets the cure of RFC 7606', async (t) => {
       ebgp,
       `3 ${withdraw}`,
     ],
-    [
-      'NEXT_HOP 127.0.0.1',
-      { attributes: basics.replace('0a000001', '7f000001'), announced: net },
-      ebgp,
-      `3 ${withdraw}`,
-    ],
     ['MED of 3', e('800403 000000'), ebgp, `4 ${withdraw}`],
     ['LOCAL_PREF from eBGP', e('400504 00000064'), ebgp, `5 ${discard}`],
     ['LOCAL_PREF from eBGP, malformed', e('400501 00'), ebgp, `5 ${discard}`],

@@ -97,7 +97,7 @@ t.test('messages up to 65535 octets pass once they are negotiated, save OPEN', a
   )
 })
 
-t.test('a chunk larger than the buffer is taken in pieces', async (t) => {
+t.test('a chunk may be of any size', async (t) => {
   const count = 20000
   const chunk = new Uint8Array(count * keepaliveMessage.length)
   for (let i = 0; i < count; i++) chunk.set(keepaliveMessage, i * keepaliveMessage.length)
@@ -110,30 +110,58 @@ t.test('step visits as many messages as it is allowed and says when more wait', 
   const visit = () => {
     visited++
   }
-  t.equal(framer.append(stream), stream.length)
+  framer.take(stream)
   t.equal(framer.step(2, visit), true)
   t.equal(visited, 2)
   t.equal(framer.step(0, visit), true)
   t.equal(framer.step(2, visit), false)
   t.equal(visited, 4)
   t.equal(framer.pending, 0)
-  framer.append(keepaliveMessage.slice(0, 18))
+  framer.take(keepaliveMessage.slice(0, 18))
   t.equal(framer.step(1, visit), false, 'part of a message is no message')
   t.equal(framer.pending, 18)
 })
 
-t.test('append takes what fits and nothing is lost', async (t) => {
-  const framer = new Framer()
-  const chunk = new Uint8Array(19 * 8000)
-  for (let i = 0; i < 8000; i++) chunk.set(keepaliveMessage, i * 19)
-  let visited = 0
-  let taken = framer.append(chunk)
-  t.ok(taken < chunk.length, 'the buffer has a ceiling')
-  t.equal(framer.append(chunk, taken), 0, 'a full buffer takes nothing')
-  while (framer.step(100, () => visited++) || taken < chunk.length) {
-    taken += framer.append(chunk, taken)
-  }
-  t.equal(visited, 8000)
+t.test(
+  'what is left of a chunk outlives it, and nothing of it is held when all was visited',
+  async (t) => {
+    const lent = join([stream, keepaliveMessage.slice(0, 7)])
+    const framer = new Framer()
+    const types: number[] = []
+    const visit = (type: number) => types.push(type)
+    framer.take(lent)
+    framer.step(1, visit)
+    framer.keep()
+    lent.fill(0)
+    framer.take(keepaliveMessage.slice(7))
+    framer.step(9, visit)
+    framer.keep()
+    t.same(types, [4, 2, 5, 4, 4])
+    t.equal(framer.pending, 0)
+    t.equal(framer.bytes.length, 0)
+  },
+)
+
+t.test('chunks that come before the first is visited follow it in order', async (t) => {
+  fc.assert(
+    fc.property(fc.array(fc.nat({ max: stream.length }), { maxLength: 9 }), (cuts) => {
+      const framer = new Framer()
+      const places = [0, ...cuts.sort((a, b) => a - b), stream.length]
+      places.slice(1).forEach((end, i) => {
+        const lent = stream.slice(places[i], end)
+        framer.take(lent)
+        framer.keep()
+        lent.fill(0)
+      })
+      t.same(framer.rest, stream)
+      const messages: string[] = []
+      framer.step(Number.POSITIVE_INFINITY, (type, start, end) => {
+        messages.push(`${type} ${hexText(framer.bytes.slice(start, end))}`)
+      })
+      return messages.join() === cut([stream]).join()
+    }),
+    { seed, numRuns: 200 },
+  )
 })
 
 t.test('a visitor that stops the framer sees nothing more', async (t) => {

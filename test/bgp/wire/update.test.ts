@@ -225,11 +225,13 @@ t.test('next hops come from NEXT_HOP and MP_REACH, each for its own prefixes', a
   t.same(read({ attributes: reach(`${'00'.repeat(10)}ffff0a000001`) + path })[3], 0, 'IPv4-mapped')
   for (const bad of [
     '00'.repeat(16),
-    `${'00'.repeat(10)}ffff7f000001`,
-    `${'00'.repeat(15)}01`,
+    `${'00'.repeat(10)}ffff00000001`,
     `ff02${'00'.repeat(13)}01`,
   ]) {
     t.equal(read({ attributes: reach(bad) + path })[3], 1, bad)
+  }
+  for (const good of [`${'00'.repeat(10)}ffff7f000001`, `${'00'.repeat(15)}01`]) {
+    t.equal(read({ attributes: reach(good) + path })[3], 0, `${good}: well formed, not usable`)
   }
   const v4only = context({ families: ['ipv4-unicast'] })
   t.same(read({ attributes: reach(v6) + path }, v4only), ['', '', null, 1], 'not negotiated')
