@@ -2,22 +2,21 @@
  * The routing half of a speaker: the RIBs of all families, the intake of UPDATEs, the update groups,
  * and the turn that connects them. Sessions never appear here; a peer is a number and a sink.
  *
- * A turn decides a bounded number of dirty prefixes, flushes what came of it to the kernel writer
- * and to the groups, and, if anything is left, continues in a later turn of the event loop, so that
- * a flood of routes never stops keepalives or questions.
+ * A turn decides a bounded number of dirty prefixes, hands what came of it to the kernel writer and to
+ * the groups, and goes on in a later turn: a flood of routes never stops keepalives or questions.
  */
+import { BusyTime } from './busy-time.ts'
 import { PeerFilter, SetEditor } from './filters.ts'
 import { Intake, type Source } from './intake.ts'
 import { parseAddress, parseIpv4, parsePrefix } from './prefix.ts'
-import { type HostPorts, makeProfile } from './profile.ts'
+import { type HostPorts, makeExport } from './profile.ts'
 import { AttributeStore } from './rib/attribute-store.ts'
-import { type ExportPolicy, type ExportProfile, groupKey } from './rib/export.ts'
 import { FamilyRib, prefixesPerTurnMax, type RibSettings } from './rib/family-rib.ts'
 import { NextHopSets } from './rib/next-hop-sets.ts'
 import { NextHops } from './rib/next-hops.ts'
 import { ineligible } from './rib/paths.ts'
 import { localPeer, PeerTable } from './rib/peers.ts'
-import { type MemberSink, UpdateGroup } from './rib/update-group.ts'
+import type { MemberSink, UpdateGroup } from './rib/update-group.ts'
 import type {
   Announcement,
   Clock,
@@ -28,6 +27,7 @@ import type {
   SpeakerConfig,
   Timer,
 } from './types.ts'
+import { UpdateGroups } from './update-groups.ts'
 import { encodeOwnAttributes } from './wire/attribute.ts'
 import type { Negotiated } from './wire/context.ts'
 
@@ -46,16 +46,19 @@ export interface EnginePeer extends Source {
   readonly name: string
   readonly addresses: { readonly remote: string; readonly local: string }
   readonly groups: ReadonlyMap<FamilyName, UpdateGroup>
+  /** Octets of "next hop self" towards it. */
+  readonly selves: ReadonlyMap<FamilyName, Uint8Array>
 }
 
 export class Engine {
   readonly ribs: ReadonlyMap<FamilyName, FamilyRib>
   readonly attributes: AttributeStore
+  readonly busy = new BusyTime()
   readonly nextHops: NextHops
   readonly peers = new PeerTable()
   readonly nextHopSets = new NextHopSets()
   readonly intake: Intake
-  readonly #groups = new Map<string, UpdateGroup>()
+  readonly groups: UpdateGroups
   readonly #members = new Set<EnginePeer>()
   readonly #editor: SetEditor
   #draining = false
@@ -76,12 +79,12 @@ export class Engine {
       localPreference: this.#config.localPreference,
       maxPaths: this.#config.maxPaths,
       asPathRelax: this.#config.asPathRelax,
-      installable: (rib, prefix) =>
-        this.#config.defaultRoute === 'Install' || rib.prefixes.lengths[prefix] !== 0,
+      installable: (rib, prefix) => this.#isInstallable(rib, prefix),
     })
     this.ribs = new Map(
       familyNames.map((family) => [family, new FamilyRib(family, this, settings, ports.onRoutes)]),
     )
+    this.groups = new UpdateGroups(this.ribs, ports.onEndOfRibSent)
     this.#editor = new SetEditor(this.attributes, this.nextHops)
     this.intake = new Intake(this.ribs, this.attributes, this.nextHops)
     this.intake.asn = config.asn
@@ -116,9 +119,25 @@ export class Engine {
       before.localPreference !== config.localPreference ||
       before.maxPaths !== config.maxPaths ||
       before.asPathRelax !== config.asPathRelax ||
-      before.defaultRoute !== config.defaultRoute
+      before.defaultRoute !== config.defaultRoute ||
+      refused
     if (decides) for (const rib of this.ribs.values()) rib.reconfigure()
-    if (refused || decides) this.schedule()
+    if (before.localPreference !== config.localPreference) this.#tellInternal()
+    if (decides) this.schedule()
+  }
+
+  #isInstallable({ family, prefixes }: FamilyRib, prefix: number): boolean {
+    const length = prefixes.lengths[prefix] as number
+    if (length === 0 && this.#config.defaultRoute === 'Ignore') return false
+    return !this.intake.passesOn(family, prefixes.addresses, prefix * prefixes.words, length)
+  }
+
+  /** Tells iBGP peers everything again: what fills in for an absent LOCAL_PREF is in no set. */
+  #tellInternal(): void {
+    for (const peer of this.#members) {
+      if (peer.negotiated.ebgp) continue
+      for (const group of peer.groups.values()) group.refresh(peer.number, false)
+    }
   }
 
   /** All own announcements wanted, whole; differences are applied. */
@@ -158,7 +177,7 @@ export class Engine {
     if (returning !== null) this.peers.set(returning, facts)
     const number = returning ?? this.peers.add(facts)
     const peer = this.#describe(number, config, negotiated, addresses)
-    for (const group of peer.groups.values()) group.join(number, sink)
+    for (const [family, group] of peer.groups) group.join(number, sink, selfOf(peer, family))
     this.#members.add(peer)
     this.schedule()
     return peer
@@ -176,7 +195,9 @@ export class Engine {
     this.#members.add(peer)
     for (const [family, group] of peer.groups) {
       const old = before.groups.get(family)
-      if (old !== undefined && old !== group) this.#move(number, old, group)
+      const self = selfOf(peer, family)
+      const same = old === group && equal(self, selfOf(before, family))
+      if (old !== undefined && !same) this.groups.move(number, old, group, self)
     }
     this.intake.reconsider(peer)
     // Whether it is a client decides to whom its routes are reflected.
@@ -200,12 +221,6 @@ export class Engine {
     return this.#draining
   }
 
-  #move(number: number, from: UpdateGroup, to: UpdateGroup): void {
-    const moving = from.part(number)
-    if (moving !== null) to.adopt(number, moving)
-    if (from.memberCount === 0) this.#dissolve(from)
-  }
-
   /** A peer with its filters, and the group of each family; groups are made where needed. */
   #describe(
     number: number,
@@ -215,6 +230,7 @@ export class Engine {
   ): EnginePeer {
     const clusterId = config.clusterId === null ? null : parseIpv4(config.clusterId)
     const groups = new Map<FamilyName, UpdateGroup>()
+    const selves = new Map<FamilyName, Uint8Array>()
     const filters = new Map<FamilyName, PeerFilter>()
     for (const family of negotiated.families) {
       const { ebgp } = negotiated
@@ -227,11 +243,10 @@ export class Engine {
         this.nextHops,
       )
       filters.set(family, filter)
-      const profile = makeProfile(family, config, negotiated, addresses, {
-        ...this.#ports,
-        maxPaths: this.#config.maxPaths,
-      })
-      groups.set(family, this.#group(profile, filter.exports ? filter : null))
+      const policy = filter.exports ? filter : null
+      const told = makeExport(family, config, negotiated, addresses, this.#ports, policy !== null)
+      groups.set(family, this.groups.find(told, policy))
+      selves.set(family, told.self)
     }
     return {
       config,
@@ -240,9 +255,11 @@ export class Engine {
       negotiated,
       clusterId,
       allowedLocalAsns: config.allowedLocalAsns,
+      enforceFirstAs: config.enforceFirstAs,
       localAddress: parseAddress(addresses.local),
       addresses,
       groups,
+      selves,
       filters,
     }
   }
@@ -253,10 +270,7 @@ export class Engine {
    */
   leave(peer: EnginePeer, keep: readonly FamilyName[] = []): void {
     this.#members.delete(peer)
-    for (const group of peer.groups.values()) {
-      group.leave(peer.number)
-      if (group.memberCount === 0) this.#dissolve(group)
-    }
+    for (const group of peer.groups.values()) this.groups.leave(peer.number, group)
     for (const family of peer.negotiated.families) {
       if (keep.includes(family)) this.rib(family).markStale(peer.number)
       else this.rib(family).withdrawPeer(peer.number)
@@ -308,9 +322,13 @@ export class Engine {
   /** Asks for a turn soon; cheap when one is due already. */
   schedule(): void {
     if (this.#turn !== null || this.#closed) return
-    this.#turn = this.#ports.clock.schedule(0, () => {
+    const { clock } = this.#ports
+    this.busy.begin(clock.now())
+    this.#turn = clock.schedule(0, () => {
       this.#turn = null
-      if (this.#run()) this.schedule()
+      const more = this.#run()
+      this.busy.turn(more, clock.now())
+      if (more) this.schedule()
     })
   }
 
@@ -334,7 +352,7 @@ export class Engine {
     let more = false
     for (const rib of this.ribs.values()) if (rib.settle(prefixesPerTurnMax)) more = true
     if (!this.#deferring) {
-      for (const group of this.#groups.values()) if (group.flush()) more = true
+      for (const group of this.groups) if (group.flush()) more = true
     }
     if (more) return true
     let clean = true
@@ -372,21 +390,12 @@ export class Engine {
     const { family, words, length } = parsePrefix(prefix)
     this.rib(family).withdraw(words, length, localPeer, 0)
   }
+}
 
-  #group(profile: ExportProfile, policy: ExportPolicy | null): UpdateGroup {
-    const key = groupKey(profile, policy)
-    const known = this.#groups.get(key)
-    if (known !== undefined) return known
-    const rib = this.rib(profile.family)
-    const group = new UpdateGroup(profile, policy, rib, this.#ports.onEndOfRibSent)
-    this.#groups.set(key, group)
-    rib.listeners.add(group)
-    return group
-  }
+function selfOf(peer: EnginePeer, family: FamilyName): Uint8Array {
+  return peer.selves.get(family) as Uint8Array
+}
 
-  #dissolve(group: UpdateGroup): void {
-    this.#groups.delete(group.key)
-    this.rib(group.family).listeners.delete(group)
-    group.dissolve()
-  }
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((octet, index) => octet === b[index])
 }

@@ -7,8 +7,8 @@ import { editAttributes } from './policy/edit.ts'
 import { compileOperations, nextHopOf, setsMed } from './policy/operations.ts'
 import { compilePolicy, type Policy } from './policy/policy.ts'
 import type { Match, Operation, RouteFacts, TraceStep } from './policy/types.ts'
-import { type AttributeStore, attributeMark } from './rib/attribute-store.ts'
-import { type ExportPolicy, type SetMarks, undecided } from './rib/export.ts'
+import { type AttributeStore, attributeMark, setMeaning } from './rib/attribute-store.ts'
+import { type ExportPolicy, undecided } from './rib/export.ts'
 import type { FamilyRib } from './rib/family-rib.ts'
 import type { NextHops } from './rib/next-hops.ts'
 import { localPeer } from './rib/peers.ts'
@@ -45,8 +45,11 @@ export class SetEditor {
     this.#nextHops = nextHops
   }
 
-  /** Id of the edited set; 0 when it grows past what an UPDATE can carry. It may be fresh. */
-  edit(set: number, operations: readonly Operation[]): number {
+  /**
+   * Id of the edited set; 0 when it grows past what an UPDATE can carry. It may be fresh.
+   * @param meaning bits of `setMeaning`: what the operations want beyond the bytes
+   */
+  edit(set: number, operations: readonly Operation[], meaning = 0): number {
     const store = this.#attributes
     const start = store.offset[set] as number
     const out = this.#out
@@ -59,7 +62,23 @@ export class SetEditor {
     }
     const nextHop = this.#nextHopOf(set, operations)
     const length = out.position
-    return store.find(out.buffer, length, nextHop) || store.add(out.buffer, length, nextHop)
+    return (
+      store.find(out.buffer, length, nextHop, meaning) ||
+      store.add(out.buffer, length, nextHop, meaning)
+    )
+  }
+
+  /** The same where the set is only told: what operations mean beyond the bytes goes with it. */
+  editForExport(set: number, operations: readonly Operation[]): number {
+    if (operations.length === 0) return set
+    let meaning = this.#attributes.meaning[set] as number
+    if (setsMed(operations)) meaning |= setMeaning.keepMed
+    const nextHop = nextHopOf(operations)
+    if (nextHop !== null) {
+      meaning &= ~(setMeaning.nextHopSelf | setMeaning.nextHopKept)
+      meaning |= nextHop === 'self' ? setMeaning.nextHopSelf : setMeaning.nextHopKept
+    }
+    return this.edit(set, operations, meaning)
   }
 
   #nextHopOf(set: number, operations: readonly Operation[]): number {
@@ -78,8 +97,6 @@ export class PeerFilter implements ExportPolicy {
   readonly #draining: boolean
   readonly #editor: SetEditor
   readonly #facts: RouteFacts
-  /** Of sets this policy made: what the encoder must know and cannot see in the bytes. */
-  readonly #marks = new Map<number, SetMarks>()
   #nextHop = 0
 
   constructor(
@@ -136,7 +153,7 @@ export class PeerFilter implements ExportPolicy {
     }
     const marks = rib.attributes.marks[accepted] as number
     if (!this.#ebgp || (marks & attributeMark.gracefulShutdown) === 0) return accepted
-    return this.#editor.edit(accepted, lowered)
+    return this.#replace(rib, set, accepted, lowered)
   }
 
   apply(rib: FamilyRib, prefix: number, path: number, allowed: boolean): number {
@@ -149,14 +166,10 @@ export class PeerFilter implements ExportPolicy {
       const at = prefix * words
       const match = this.#evaluate(this.#exports, rib, addresses, at, length, set, learned)
       if (match.verdict === 'reject') return 0
-      if (match.verdict === 'accept') decided = this.#edited(set, match.operations)
+      if (match.verdict === 'accept') decided = this.#editor.editForExport(set, match.operations)
     }
     if (decided === undecided || decided === 0) return 0
-    return this.#draining ? this.#edited(decided, farewell) : decided
-  }
-
-  marksOf(set: number): SetMarks | null {
-    return this.#marks.get(set) ?? null
+    return this.#draining ? this.#replace(rib, set, decided, farewell) : decided
   }
 
   /** Every rule that was looked at, for people. */
@@ -169,24 +182,23 @@ export class PeerFilter implements ExportPolicy {
     const policy = direction === 'import' ? this.#imports : this.#exports
     if (policy === null) return []
     const { paths, prefixes } = rib
-    const set = (direction === 'import' ? paths.received : paths.attributes)[path] as number
+    const received = direction === 'import'
+    const set = received ? paths.receivedOf(path) : (paths.attributes[path] as number)
     const learned = paths.peer[path] !== localPeer
     const length = prefixes.lengths[prefix] as number
     this.#fill(rib, prefixes.addresses, prefix * prefixes.words, length, set, learned)
     return policy.trace(this.#facts)
   }
 
-  #edited(set: number, operations: readonly Operation[]): number {
-    if (operations.length === 0) return set
-    const edited = this.#editor.edit(set, operations)
-    const nextHop = nextHopOf(operations)
-    const marks: SetMarks = {
-      keepMed: setsMed(operations),
-      nextHop: nextHop === null ? null : nextHop === 'self' ? 'self' : 'keep',
-    }
-    // Ids are reused, so what a set means is written down, or struck out, each time it is made.
-    if (marks.keepMed || marks.nextHop !== null) this.#marks.set(edited, marks)
-    else this.#marks.delete(edited)
+  /** Edits a set once more; what was made of `original` in between may be needed by nobody. */
+  #replace(
+    rib: FamilyRib,
+    original: number,
+    between: number,
+    operations: readonly Operation[],
+  ): number {
+    const edited = this.#editor.editForExport(between, operations)
+    if (between !== original && between !== edited) rib.attributes.discard(between)
     return edited
   }
 

@@ -5,6 +5,7 @@ export {
   defaultPeerAs,
   SessionDecoder,
 } from './decode.ts'
+export { formatPrefix } from './prefix.ts'
 export type { Deed, StrayTimer } from './replay/deeds.ts'
 export { type Replay, type ReplayStep, replaySession } from './replay/player.ts'
 export {
@@ -15,7 +16,9 @@ export {
   type Recording,
   recordingFormat,
 } from './session/record-events.ts'
+export { compareSettings, type SettingsChange } from './session/settings.ts'
 export { createSpeaker, type Speaker } from './speaker.ts'
+export { type Cursor, tablesStart } from './table-reader.ts'
 export type { DescribedMessage } from './wire/decode.ts'
 export { MrtReader } from './wire/mrt.ts'
 export {

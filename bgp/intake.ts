@@ -11,6 +11,7 @@ import type { NextHops } from './rib/next-hops.ts'
 import { ineligible } from './rib/paths.ts'
 import type { FamilyName, RefusedRange } from './types.ts'
 import type { Negotiated } from './wire/context.ts'
+import { isLoopback } from './wire/next-hop.ts'
 import { countAsn, hasCluster } from './wire/summary.ts'
 import { NlriCursor, type NlriRange, UpdateReader } from './wire/update.ts'
 
@@ -19,6 +20,8 @@ export interface Source {
   readonly number: number
   readonly negotiated: Negotiated
   readonly allowedLocalAsns: number
+  /** An eBGP peer's AS must be the first of its paths. */
+  readonly enforceFirstAs: boolean
   /** Cluster id towards this peer, or null. */
   readonly clusterId: number | null
   /** Octets of the own address of the session. */
@@ -27,6 +30,8 @@ export interface Source {
 }
 
 export interface IntakeFault {
+  /** By RFC 7606; otherwise the UPDATE is right, and what it says can't be used (RFC 4271 §6.3). */
+  readonly malformed: boolean
   readonly text: string
 }
 
@@ -44,6 +49,9 @@ export class Intake {
   readonly #cursor = new NlriCursor()
   readonly #key = new Uint32Array(4)
   #refused: readonly Refused[] = []
+  #passedOn: readonly Refused[] = []
+  /** The loopback address that the UPDATE at hand named as next hop; 0: it did not. */
+  #loopback = 0
 
   constructor(
     ribs: ReadonlyMap<FamilyName, FamilyRib>,
@@ -55,9 +63,16 @@ export class Intake {
     this.#nextHops = nextHops
   }
 
-  /** Prefixes that are never used, whoever announces them. */
+  /** Prefixes that are never used, whoever announces them, or only passed on. */
   refuse(ranges: readonly RefusedRange[]): void {
-    this.#refused = ranges.map((range) => ({ ...range, parsed: parsePrefix(range.prefix) }))
+    const parsed = ranges.map((range) => ({ ...range, parsed: parsePrefix(range.prefix) }))
+    this.#refused = parsed.filter(({ passOn }) => passOn !== true)
+    this.#passedOn = parsed.filter(({ passOn }) => passOn === true)
+  }
+
+  /** Whether this prefix is for others alone, and not to be installed here. */
+  passesOn(family: FamilyName, words: Uint32Array, offset: number, length: number): boolean {
+    return findCovering(this.#passedOn, family, words, offset, length) !== -1
   }
 
   /** Judges all paths of a peer anew, from what was received: its rules have changed. */
@@ -77,7 +92,7 @@ export class Intake {
     const prefix = paths.prefix[row] as number
     const length = prefixes.lengths[prefix] as number
     const at = prefix * prefixes.words
-    const received = paths.received[row] as number
+    const received = paths.receivedOf(row)
     let used = received
     let reason =
       this.#judgeSet(source, received) ||
@@ -143,7 +158,13 @@ export class Intake {
       )
     }
     for (const fault of reader.faults) {
-      onFault({ text: `attribute ${fault.code}: ${fault.reason} (${fault.action})` })
+      const text = `attribute ${fault.code}: ${fault.reason} (${fault.action})`
+      onFault({ malformed: true, text })
+    }
+    if (this.#loopback !== 0) {
+      const [nextHop] = this.#nextHops.text(this.#loopback)
+      this.#loopback = 0
+      onFault({ malformed: false, text: `next hop ${nextHop} is a loopback address` })
     }
     return null
   }
@@ -206,6 +227,9 @@ export class Intake {
     const rib = this.#ribs.get(family)
     if (rib === undefined) return
     const ofSet = this.#judgeSet(source, set)
+    if (ofSet === ineligible.loopbackNextHop) {
+      this.#loopback = this.#attributes.nextHop[set] as number
+    }
     const filter = importFilter(source, family)
     const cursor = this.#cursor
     const key = this.#key
@@ -260,7 +284,10 @@ export class Intake {
     // Behind another local AS (RFC 7705), the speaker's own is a loop as well.
     if (this.asn !== localAsn) own += countAsn(store.heap, start, end, this.asn)
     if (own > source.allowedLocalAsns) return ineligible.asLoop
-    if (!negotiated.ebgp) {
+    if (negotiated.ebgp) {
+      const first = store.neighbourAsn[set]
+      if (source.enforceFirstAs && first !== negotiated.peerAsn) return ineligible.firstAs
+    } else {
       if (store.originatorId[set] === negotiated.localRouterId) return ineligible.originatorLoop
       const { clusterId } = source
       if (
@@ -271,21 +298,20 @@ export class Intake {
         return ineligible.clusterLoop
       }
     }
-    return this.#isOwn(store.nextHop[set] as number, source.localAddress)
-      ? ineligible.ownNextHop
-      : ineligible.none
+    return this.#judgeNextHop(store.nextHop[set] as number, source.localAddress)
   }
 
   readonly #octets = new Uint8Array(32)
 
-  #isOwn(nextHop: number, own: Uint8Array): boolean {
-    const octets = this.#nextHops.octets(nextHop)
-    if (octets !== own.length && !(octets === 32 && own.length === 16)) return false
-    this.#nextHops.copy(nextHop, this.#octets)
+  /** RFC 4271 §6.3: one that can't be right here is no error of the session; its routes are ignored. */
+  #judgeNextHop(nextHop: number, own: Uint8Array): number {
+    const octets = this.#nextHops.copy(nextHop, this.#octets)
+    if (isLoopback(this.#octets, octets)) return ineligible.loopbackNextHop
+    if (octets !== own.length && !(octets === 32 && own.length === 16)) return ineligible.none
     for (let index = 0; index < own.length; index++) {
-      if (this.#octets[index] !== own[index]) return false
+      if (this.#octets[index] !== own[index]) return ineligible.none
     }
-    return true
+    return ineligible.ownNextHop
   }
 
   #judgePrefix(family: FamilyName, words: Uint32Array, offset: number, length: number): number {
@@ -296,14 +322,25 @@ export class Intake {
   }
 
   #refusing(family: FamilyName, words: Uint32Array, offset: number, length: number): number {
-    for (let index = 0; index < this.#refused.length; index++) {
-      const { parsed, match } = this.#refused[index] as Refused
-      if (parsed.family !== family) continue
-      if (match === 'exact' ? length !== parsed.length : length < parsed.length) continue
-      if (insideOf(parsed, words, offset)) return index
-    }
-    return -1
+    return findCovering(this.#refused, family, words, offset, length)
   }
+}
+
+/** Place of the first range that the prefix falls under, or -1. */
+function findCovering(
+  ranges: readonly Refused[],
+  family: FamilyName,
+  words: Uint32Array,
+  offset: number,
+  length: number,
+): number {
+  for (let index = 0; index < ranges.length; index++) {
+    const { parsed, match } = ranges[index] as Refused
+    if (parsed.family !== family) continue
+    if (match === 'exact' ? length !== parsed.length : length < parsed.length) continue
+    if (insideOf(parsed, words, offset)) return index
+  }
+  return -1
 }
 
 /** The filter to ask on import, or null where there is nothing to ask. */

@@ -1,50 +1,49 @@
 /** Questions to a speaker's tables: pages of paths and the explanation of one prefix. Cold code. */
 import { type Engine, type EnginePeer, familyNames } from './engine.ts'
+import { GroupViews } from './group-views.ts'
 import type { PeerEntry } from './peer-entry.ts'
 import type { TraceStep } from './policy/types.ts'
-import { covers, familyOf, type Prefix, parsePrefix } from './prefix.ts'
+import { covers, type Prefix, parsePrefix } from './prefix.ts'
 import type { FamilyRib } from './rib/family-rib.ts'
 import { ineligible } from './rib/paths.ts'
 import type { UpdateGroup } from './rib/update-group.ts'
 import type { Recording } from './session/record-events.ts'
+import { type Cursor, emptyPage, type Page, type Stretch, TableReader } from './table-reader.ts'
 import type {
   AdvertisementView,
+  Clock,
   PathView,
   PeerFamilyView,
   PeerView,
   PrefixExplanation,
   SpeakerCounts,
 } from './types.ts'
-import {
-  advertisementOf,
-  lowestPrefixes,
-  pathsOf,
-  prefixText,
-  type Reasons,
-  sentAttributes,
-} from './views.ts'
-
-interface Page {
-  readonly items: readonly PathView[]
-  readonly continue: string | null
-}
+import { advertisementOf, pathsOf, type Reasons, sentAttributes } from './views.ts'
 
 export class SpeakerViews implements Reasons {
   readonly #engine: Engine
   readonly #peers: ReadonlyMap<string, PeerEntry>
+  readonly #tables: TableReader
 
-  constructor(engine: Engine, peers: ReadonlyMap<string, PeerEntry>) {
+  constructor(engine: Engine, peers: ReadonlyMap<string, PeerEntry>, clock: Clock) {
     this.#engine = engine
     this.#peers = peers
+    this.#tables = new TableReader(engine, clock)
+  }
+
+  /** Makes ready for pages of large tables; without it they are right too, but cost a pass each. */
+  prepare(): Promise<void> {
+    return this.#tables.prepare()
   }
 
   peers(): PeerView[] {
-    return [...this.#peers.values()].map((entry) => this.#view(entry))
+    const groups = new GroupViews(this.#engine.groups)
+    return [...this.#peers.values()].map((entry) => this.#view(entry, groups))
   }
 
   peer(name: string): PeerView | null {
     const entry = this.#peers.get(name)
-    return entry === undefined ? null : this.#view(entry)
+    return entry === undefined ? null : this.#view(entry, new GroupViews(this.#engine.groups))
   }
 
   /** The recent events of a peer's session; null for an unknown peer, or one that isn't recorded. */
@@ -65,12 +64,12 @@ export class SpeakerViews implements Reasons {
     return { peers: this.#peers.size, established, prefixes, paths, attributeSets }
   }
 
-  #view(entry: PeerEntry): PeerView {
+  #view(entry: PeerEntry, groups: GroupViews): PeerView {
     const { session, range } = entry
-    return { ...session.view(), dynamic: range !== null, families: this.#families(entry) }
+    return { ...session.view(), dynamic: range !== null, families: this.#families(entry, groups) }
   }
 
-  #families(entry: PeerEntry): PeerFamilyView[] {
+  #families(entry: PeerEntry, groups: GroupViews): PeerFamilyView[] {
     const { member } = entry
     return entry.config.families.map((family) => {
       const rib = this.#engine.rib(family)
@@ -86,6 +85,7 @@ export class SpeakerViews implements Reasons {
         advertised: member === null ? 0 : (group?.advertisedTo(member.number) ?? 0),
         endOfRibReceived: entry.endOfRibReceived.has(family),
         endOfRibSent: entry.endOfRibSent.has(family),
+        group: group === undefined ? null : groups.of(group),
       }
     })
   }
@@ -110,7 +110,7 @@ export class SpeakerViews implements Reasons {
 
   #advertisement({ config, member }: PeerEntry, rib: FamilyRib, row: number): AdvertisementView {
     const { name } = config
-    const silent = { peer: name, advertised: false, filterSteps: [], attributes: null }
+    const silent = { peer: name, advertised: false, filterSteps: [], attributes: null, paths: [] }
     if (member === null) return { ...silent, reason: 'the session is not Established' }
     const group = member.groups.get(rib.family)
     if (group === undefined) return { ...silent, reason: `${rib.family} is not negotiated` }
@@ -120,7 +120,7 @@ export class SpeakerViews implements Reasons {
     const best = rib.best[row] as number
     const filter = member.filters.get(rib.family)
     const steps = best === 0 ? [] : (filter?.trace('export', rib, row, best) ?? [])
-    return advertisementOf(name, member.number, group, rib, row, steps.map(stepText))
+    return advertisementOf(member, group, rib, row, steps.map(stepText))
   }
 
   /** The best or all paths whose prefix matches, in address order. */
@@ -131,16 +131,30 @@ export class SpeakerViews implements Reasons {
     readonly limit: number
     readonly after: string | null
   }): Page {
-    const { prefix, match } = query
+    const { prefix, match, view } = query
     const within = prefix === null ? null : parsePrefix(prefix)
-    if (within !== null && match !== 'covered') return this.#single(within, match, query.view)
-    const wanted = (rib: FamilyRib, row: number): boolean =>
-      rib.head[row] !== 0 && (within === null || inside(within, rib, row))
+    if (within !== null && match !== 'covered') return this.#single(within, match, view)
     const families = familyNames.filter((each) => within === null || each === within.family)
-    return this.#pages(families, query.limit, query.after, wanted, (rib, row) => {
-      const paths = this.#pathsOf(rib, row)
-      return query.view === 'all' ? paths : paths.filter((path) => path.best || path.multipath)
+    return this.#tables.page(families, query.limit, query.after, {
+      wanted: (rib, row) => rib.head[row] !== 0 && (within === null || inside(within, rib, row)),
+      view: (rib, row) => this.#shown(rib, row, view),
     })
+  }
+
+  /**
+   * A piece of the whole table in no particular order, which costs neither a sort nor a pass: a
+   * prefix that is there all along is met exactly once, for its row never moves.
+   */
+  stretch(view: 'best' | 'all', from: Cursor): Stretch {
+    return this.#tables.stretch(from, {
+      wanted: (rib, row) => rib.head[row] !== 0,
+      view: (rib, row) => this.#shown(rib, row, view),
+    })
+  }
+
+  #shown(rib: FamilyRib, row: number, view: 'best' | 'all'): PathView[] {
+    const paths = this.#pathsOf(rib, row)
+    return view === 'all' ? paths : paths.filter((path) => path.best || path.multipath)
   }
 
   /** Paths received from a peer or announced to it; without a session, what is kept of it. */
@@ -152,11 +166,11 @@ export class SpeakerViews implements Reasons {
   ): Page {
     const entry = this.#peers.get(name)
     const kept = entry?.member ?? entry?.ghost ?? null
-    if (kept === null) return { items: [], continue: null }
+    if (kept === null) return emptyPage
     const { number } = kept
     const families = 'groups' in kept ? [...kept.groups.keys()] : kept.families
     if (view === 'advertised') {
-      return 'groups' in kept ? this.#advertised(kept, limit, after) : { items: [], continue: null }
+      return 'groups' in kept ? this.#advertised(kept, limit, after) : emptyPage
     }
     const wanted = (rib: FamilyRib, row: number): boolean => {
       const { paths } = rib
@@ -166,13 +180,15 @@ export class SpeakerViews implements Reasons {
       }
       return false
     }
-    return this.#pages(families, limit, after, wanted, (rib, row) =>
-      this.#pathsOf(rib, row).filter((path) => path.peer === rib.peers.names[number]),
-    )
+    return this.#tables.page(families, limit, after, {
+      wanted,
+      view: (rib, row) =>
+        this.#pathsOf(rib, row).filter((path) => path.peer === rib.peers.names[number]),
+    })
   }
 
   #advertised(member: EnginePeer, limit: number, after: string | null): Page {
-    const { number, groups } = member
+    const { number, groups, selves } = member
     const tells = (rib: FamilyRib, row: number): number[] => {
       const out = groups.get(rib.family)?.out
       const entries: number[] = []
@@ -182,19 +198,21 @@ export class SpeakerViews implements Reasons {
       return entries
     }
     const wanted = (rib: FamilyRib, row: number): boolean => tells(rib, row).length > 0
-    return this.#pages([...groups.keys()], limit, after, wanted, (rib, row) => {
+    const view = (rib: FamilyRib, row: number): PathView[] => {
       const group = groups.get(rib.family) as UpdateGroup
       const { out } = group
+      const self = selves.get(rib.family) as Uint8Array
       const paths = this.#pathsOf(rib, row)
       return tells(rib, row).flatMap((entry) => {
         const source = out.sourceOf(entry)
-        const attributes = sentAttributes(group, rib, out.setOf(entry), source)
+        const attributes = sentAttributes(group, self, rib, out.setOf(entry), source)
         const path = paths.find((each) => each.peer === rib.peers.names[source]) ?? paths[0]
         if (path === undefined) return []
         const pathId = Math.max(0, out.pathIdOf(entry))
         return [{ ...path, pathId, nextHops: [attributes.nextHop as string], attributes }]
       })
-    })
+    }
+    return this.#tables.page([...groups.keys()], limit, after, { wanted, view })
   }
 
   #single(within: Prefix, match: 'exact' | 'longest', view: 'best' | 'all'): Page {
@@ -203,38 +221,8 @@ export class SpeakerViews implements Reasons {
       match === 'exact'
         ? rib.prefixes.find(within.words, 0, within.length)
         : rib.prefixes.longest(within.words, 0, within.length, (each) => rib.head[each] !== 0)
-    if (row === -1 || rib.head[row] === 0) return { items: [], continue: null }
-    const paths = this.#pathsOf(rib, row)
-    const items = view === 'all' ? paths : paths.filter((path) => path.best || path.multipath)
-    return { items, continue: null }
-  }
-
-  /** Pages over families in their order; the token is the last prefix of the page. */
-  #pages(
-    families: readonly FamilyRib['family'][],
-    limit: number,
-    after: string | null,
-    wanted: (rib: FamilyRib, row: number) => boolean,
-    view: (rib: FamilyRib, row: number) => readonly PathView[],
-  ): Page {
-    const items: PathView[] = []
-    const resumeIn = after === null ? null : familyOf(after)
-    let last: string | null = null
-    let left = limit
-    for (const family of familyNames) {
-      if (!families.includes(family)) continue
-      if (resumeIn === 'ipv6-unicast' && family === 'ipv4-unicast') continue
-      const rib = this.#engine.rib(family)
-      const from = resumeIn === family ? after : null
-      const rows = lowestPrefixes(rib, from, left + 1, (row) => wanted(rib, row))
-      for (const row of rows) {
-        if (left === 0) return { items, continue: last }
-        items.push(...view(rib, row))
-        last = prefixText(rib, row)
-        left--
-      }
-    }
-    return { items, continue: null }
+    if (row === -1 || rib.head[row] === 0) return emptyPage
+    return { items: this.#shown(rib, row, view), continue: null, left: 0 }
   }
 
   #pathsOf(rib: FamilyRib, row: number): PathView[] {

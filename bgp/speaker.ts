@@ -8,11 +8,14 @@
 import { Engine } from './engine.ts'
 import { Limits } from './limits.ts'
 import { admit, dynamicConfig, inRange, listenerKeys, routesDiffer } from './neighbours.ts'
+import { Pauses } from './pauses.ts'
 import type { PeerEntry } from './peer-entry.ts'
 import { parseIpv4 } from './prefix.ts'
 import { Ration } from './ration.ts'
+import { Refreshes } from './refreshes.ts'
 import { Restarts } from './restarts.ts'
 import { Listeners } from './session/listeners.ts'
+import type { Pace } from './session/pace.ts'
 import { PeerSession, type SessionHandler } from './session/peer.ts'
 import { TapeShelf } from './session/record-tape.ts'
 import {
@@ -22,6 +25,7 @@ import {
   retainedFamilies,
   type SessionEnd,
 } from './session/restart.ts'
+import { blockedReason } from './session/settings.ts'
 import { SpeakerViews } from './speaker-views.ts'
 import type {
   Announcement,
@@ -67,6 +71,8 @@ export class Speaker implements SessionHandler {
   readonly views: SpeakerViews
   readonly #shelf = new TapeShelf()
   readonly #restarts: Restarts
+  readonly #refreshes: Refreshes
+  readonly #pauses: Pauses
   readonly #limits: Limits
   readonly #ration: Ration
   #config: SpeakerConfig
@@ -89,10 +95,12 @@ export class Speaker implements SessionHandler {
       (incoming) => this.#accept(incoming),
       (event) => ports.onEvent({ kind: 'listen', peer: null, ...event }),
     )
-    this.views = new SpeakerViews(this.engine, this.#peers)
+    this.views = new SpeakerViews(this.engine, this.#peers, ports.clock)
     this.#restarts = new Restarts(this.engine, ports, (entry) => {
       if (entry.range !== null) this.#forget(entry)
     })
+    this.#refreshes = new Refreshes(this.engine, ports)
+    this.#pauses = new Pauses(ports.clock)
     this.#ration = new Ration(ports.clock, ports.onEvent)
     this.#limits = new Limits(this.engine, ports, (name) => this.enable(name))
   }
@@ -208,14 +216,12 @@ export class Speaker implements SessionHandler {
     const { member } = entry
     const keep = retainedFamilies(end, member.negotiated)
     this.#restarts.cancel(entry)
+    this.#refreshes.cancel(entry)
     // The kernel leaves a dead next hop before the routes are withdrawn one by one.
     if (keep.length === 0 && fellSilent(end)) this.#ports.onPath?.(member.addresses.remote, false)
     entry.member = null
     this.engine.leave(member, keep)
     if (keep.length > 0) this.#restarts.keep(entry, member, keep)
-    // A dynamic neighbour exists only while its session, or what is kept of it, does; one that is
-    // over its limit stays, so that it isn't let in as if it were another.
-    else if (entry.range !== null && entry.overLimit === null) this.#forget(entry)
   }
 
   update(
@@ -232,7 +238,7 @@ export class Speaker implements SessionHandler {
         kind: 'update.fault',
         peer: entry.config.name,
         level: 'warn',
-        text: `malformed UPDATE from ${entry.config.name}: ${fault.text}`,
+        text: `${fault.malformed ? 'malformed' : 'unusable'} UPDATE from ${entry.config.name}: ${fault.text}`,
       }),
     )
     if (family !== null) this.#endOfRib(entry, family)
@@ -241,11 +247,13 @@ export class Speaker implements SessionHandler {
   }
 
   refresh(session: PeerSession, family: FamilyName, subtype: 0 | 1 | 2): void {
-    const member = this.#bySession.get(session)?.member
-    if (member == null || !member.groups.has(family)) return
-    // RFC 7313 §4: what isn't announced again between the two marks is gone.
-    if (subtype === 1) this.engine.rib(family).markStale(member.number)
-    else if (subtype === 2) this.engine.sweep(member.number, family)
+    const entry = this.#bySession.get(session)
+    const member = entry?.member
+    if (entry === undefined || member == null || !member.groups.has(family)) return
+    // RFC 2918 §3: to one that doesn't mark its refreshes, the octet means nothing.
+    const mark = member.negotiated.enhancedRefresh ? subtype : 0
+    if (mark === 1) this.#refreshes.begin(entry, family)
+    else if (mark === 2) this.#refreshes.end(entry, family)
     else this.engine.refresh(member, family)
   }
 
@@ -257,12 +265,18 @@ export class Speaker implements SessionHandler {
 
   event(event: SpeakerEvent): void {
     this.#ports.onEvent(event)
-    // A dynamic neighbour that never got as far as a session is not waited for.
     if (event.kind !== 'peer.state' || event.peer === null) return
     const entry = this.#peers.get(event.peer)
-    const over = entry?.session.state === 'Idle' || entry?.session.state === 'Active'
-    const kept = entry?.ghost != null || entry?.overLimit != null
-    if (entry?.engaged === true && over && !kept) this.#forget(entry)
+    if (entry?.engaged === true) this.#letGo(entry)
+  }
+
+  /**
+   * A dynamic neighbour exists only while its session, or what is kept of it, does; one that is over
+   * its limit stays, so that it isn't let in as if it were another.
+   */
+  #letGo(entry: PeerEntry): void {
+    const over = entry.session.state === 'Idle' || entry.session.state === 'Active'
+    if (over && entry.ghost === null && entry.overLimit === null) this.#forget(entry)
   }
 
   // Orders.
@@ -275,10 +289,13 @@ export class Speaker implements SessionHandler {
     }
   }
 
-  /** Administrative reset (RFC 4486, Cease 4); the session comes back by itself. */
-  reset(name: string): boolean {
+  /**
+   * Administrative reset (RFC 4486, Cease 4); the session comes back by itself.
+   * @param message for the peer's operator (RFC 9003); more than 255 octets are cut
+   */
+  reset(name: string, message?: string): boolean {
     const entry = this.#peers.get(name)
-    entry?.session.reset()
+    entry?.session.reset(message)
     return entry !== undefined
   }
 
@@ -298,11 +315,23 @@ export class Speaker implements SessionHandler {
     return asked
   }
 
-  /** Administrative shutdown until `enable`; not kept over a restart. */
-  shutdown(name: string): boolean {
+  /** Sends a peer all its routes again, between marks where it reads them (RFC 7313). */
+  resend(name: string): boolean {
+    const member = this.#peers.get(name)?.member
+    if (member == null) return false
+    for (const family of member.groups.keys()) this.engine.refresh(member, family)
+    return true
+  }
+
+  /**
+   * Administrative shutdown until `enable`; not kept over a restart.
+   * @param message for the peer's operator (RFC 9003); more than 255 octets are cut
+   */
+  shutdown(name: string, message?: string): boolean {
     const entry = this.#peers.get(name)
     if (entry === undefined) return false
-    this.#reconfigure(entry, { ...entry.config, shutdown: true })
+    const shutdownMessage = message ?? entry.config.shutdownMessage
+    this.#reconfigure(entry, { ...entry.config, shutdown: true, shutdownMessage })
     return true
   }
 
@@ -354,7 +383,7 @@ export class Speaker implements SessionHandler {
     }
   }
 
-  #add(config: PeerConfig, range: string | null): PeerEntry {
+  #add(config: PeerConfig, range: string | null, pace?: Pace): PeerEntry {
     const session = new PeerSession(config, {
       clock: this.#ports.clock,
       transport: this.#ports.transport,
@@ -362,6 +391,7 @@ export class Speaker implements SessionHandler {
       shelf: this.#shelf,
       random: this.#ports.random,
       identity: () => ({ routerId: parseIpv4(this.#config.routerId), restart: this.#restart }),
+      ...(pace === undefined ? {} : { pace }),
     })
     const entry: PeerEntry = {
       config,
@@ -370,6 +400,7 @@ export class Speaker implements SessionHandler {
       member: null,
       engaged: false,
       ghost: null,
+      refreshes: new Map(),
       endOfRibReceived: new Set(),
       endOfRibSent: new Set(),
       warnedOf: new Set(),
@@ -390,7 +421,10 @@ export class Speaker implements SessionHandler {
   #forget(entry: PeerEntry): void {
     this.#bySession.delete(entry.session)
     entry.session.tape.discard()
-    if (entry.range !== null) void entry.session.stop(null)
+    if (entry.range !== null) {
+      this.#pauses.keep(entry.config.address as string, entry.session.pace)
+      void entry.session.stop(null)
+    }
     if (this.#peers.get(entry.config.name) === entry) this.#peers.delete(entry.config.name)
   }
 
@@ -403,6 +437,8 @@ export class Speaker implements SessionHandler {
     if (!same) entry.overLimit = null
     entry.config = config
     const outcome = entry.session.reconfigure(config)
+    // What is down by order is not waited for, whatever it was doing.
+    if (entry.ghost !== null && blockedReason(config) !== null) this.#restarts.drop(entry)
     if (outcome === 'reset' || entry.member === null) return
     if (outcome === 'applied' && routesDiffer(before, config)) {
       entry.member = this.engine.update(entry.member, config)
@@ -415,15 +451,33 @@ export class Speaker implements SessionHandler {
     if ('session' in answer) {
       answer.session.incoming(incoming)
     } else if ('range' in answer) {
-      const { range } = answer
-      const entry = this.#add(dynamicConfig(range, remoteAddress), range.name)
-      entry.session.incoming(incoming)
-      entry.engaged = true
+      this.#welcome(incoming, answer.range)
     } else {
-      incoming.reject()
-      const text = `refused a connection from ${remoteAddress}: ${answer.refused}`
-      this.#ration.tell({ kind: 'peer.error', peer: null, level: 'warn', text })
+      this.#refuse(incoming, answer.refused)
     }
+  }
+
+  /** A new neighbour of a range, unless its last sessions failed and its pause isn't over. */
+  #welcome(incoming: Incoming, range: PeerConfig): void {
+    const { remoteAddress } = incoming
+    const pace = this.#pauses.recall(remoteAddress)
+    const seconds = Math.ceil((pace.refusedUntil - this.#ports.clock.now()) / 1000)
+    if (seconds > 0) {
+      const failures = `its last ${pace.sessionFailures} sessions failed`
+      this.#refuse(incoming, `${failures}, it is let in again in ${seconds} s`)
+      return
+    }
+    const entry = this.#add(dynamicConfig(range, remoteAddress), range.name, pace)
+    entry.session.incoming(incoming)
+    entry.engaged = true
+    // It may be over already.
+    this.#letGo(entry)
+  }
+
+  #refuse(incoming: Incoming, reason: string): void {
+    incoming.reject()
+    const text = `refused a connection from ${incoming.remoteAddress}: ${reason}`
+    this.#ration.tell({ kind: 'peer.error', peer: null, level: 'warn', text })
   }
 
   #rangeOf(entry: PeerEntry): PeerConfig | undefined {

@@ -36,6 +36,8 @@ export interface RefusedRange {
   readonly match: 'exact' | 'covered'
   /** Shown by `explain`, e.g. "own pod CIDR". */
   readonly reason: string
+  /** Accepted and passed on, and not installed: a reflector carries what it has no use for itself. */
+  readonly passOn?: boolean
 }
 
 export interface ListenAddress {
@@ -80,6 +82,8 @@ export interface PeerConfig {
   /** How often the own AS may occur in a received AS_PATH. */
   readonly allowedLocalAsns: number
   readonly asOverride: boolean
+  /** An eBGP peer's own AS must be the first of its paths (RFC 4271 §6.3); a route server's isn't. */
+  readonly enforceFirstAs: boolean
   /** GTSM (RFC 5082): hops the peer may be away; null switches it off. */
   readonly ttlSecurity: number | null
   /** null: off (TTL of the system). */
@@ -95,14 +99,19 @@ export interface PeerConfig {
   readonly staleSeconds: number
   /** Several paths a prefix (RFC 7911), by direction. */
   readonly addPathReceive: boolean
-  readonly addPathSend: 'None' | 'Multipath' | 'All'
+  /** The best ones, those of the ECMP set, or every usable one; `None`: the best, without an id. */
+  readonly addPathSend: 'None' | 'Best' | 'Multipath' | 'All'
+  /** How many of them at most, in the order of the decision process; null: no ceiling of its own. */
+  readonly addPathLimit: number | null
   readonly maxPrefixes: MaxPrefixes | null
   /** Failure detection beside the session (RFC 5880), carried out by whoever owns the speaker. */
   readonly bfd: BfdTimers | null
   /** In order; both directions and families (see policy/types.ts). */
   readonly filters: readonly FilterConfig[]
-  /** Administratively down, with an optional text for the peer (RFC 9003). */
+  /** Administratively down. */
   readonly shutdown: boolean
+  /** What the peer's operator is told when it is shut down (RFC 9003): 255 octets of UTF-8 at most. */
+  readonly shutdownMessage: string | null
   /** A reason to keep the session down (missing Secret, a feature not enforced); null: none. */
   readonly heldDown: string | null
 }

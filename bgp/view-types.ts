@@ -55,6 +55,16 @@ export interface PeerFamilyView {
   /** End-of-RIB (RFC 4724) received / sent in this session. */
   readonly endOfRibReceived: boolean
   readonly endOfRibSent: boolean
+  /** The update group it is told through; null without a session. */
+  readonly group: UpdateGroupView | null
+}
+
+/** Peers that are told the same bytes. */
+export interface UpdateGroupView {
+  readonly number: number
+  readonly members: number
+  /** Why it isn't one with the group most like it, in words; null: there is no other. */
+  readonly apart: string | null
 }
 
 export interface MessageCounts {
@@ -133,12 +143,28 @@ export interface AdvertisementView {
   readonly filterSteps: readonly string[]
   /** As sent, when it is advertised. */
   readonly attributes: AttributesView | null
+  /** Where several paths are sent (RFC 7911): each path, and why it is (not) among them. */
+  readonly paths: readonly AdvertisedPathView[]
+}
+
+export interface AdvertisedPathView {
+  /** Where the path came from: a peer's name, or `local`. */
+  readonly peer: string
+  /** Path id it was received under. */
+  readonly pathId: number
+  /** Place in the order of the decision process, the best is 1; null: unusable, or far behind. */
+  readonly rank: number | null
+  /** Path id it is sent under; null: it isn't sent. */
+  readonly sentAs: number | null
+  /** In words: why (not). */
+  readonly reason: string
 }
 
 /** Something that happened, for logs, the event stream and the API. */
 export interface SpeakerEvent {
   readonly kind:
     | 'peer.state'
+    | 'peer.refresh'
     | 'peer.established'
     | 'peer.down'
     | 'peer.error'

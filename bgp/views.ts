@@ -2,7 +2,8 @@
  * What the RIB looks like to people: paths, pages of prefixes, explanations. Cold code: it makes
  * objects and text on demand and never runs on the way of an UPDATE.
  */
-import { formatAddress, formatPrefix, type Prefix, parsePrefix } from './prefix.ts'
+import { formatAddress, formatPrefix, type Prefix } from './prefix.ts'
+import { compareRow } from './prefix-order.ts'
 import { attributeMark } from './rib/attribute-store.ts'
 import { eligible } from './rib/decide.ts'
 import { exportAttributes, exportNextHop, judge, verdict, verdictText } from './rib/export.ts'
@@ -10,7 +11,8 @@ import type { FamilyRib } from './rib/family-rib.ts'
 import { ineligibleText, pathFlag } from './rib/paths.ts'
 import { localPeer } from './rib/peers.ts'
 import type { UpdateGroup } from './rib/update-group.ts'
-import type { AdvertisementView, AttributesView, PathView } from './types.ts'
+import { sentPaths } from './sent-paths.ts'
+import type { AdvertisementView, AttributesView, FamilyName, PathView } from './types.ts'
 import { viewAttributes } from './wire/attribute.ts'
 import { Writer } from './wire/bytes.ts'
 
@@ -115,32 +117,39 @@ function attributesView(rib: FamilyRib, set: number): AttributesView {
 
 /** The attributes of an announced set as this profile's peers see them. */
 export function sentAttributes(
-  { profile, policy }: UpdateGroup,
+  { profile }: UpdateGroup,
+  self: Uint8Array,
   rib: FamilyRib,
   set: number,
   source: number,
 ): AttributesView {
   const writer = new Writer(attributeBytesMax)
   const nextHop = new Uint8Array(32)
-  const marks = policy?.marksOf(set) ?? null
-  const octets = exportNextHop(profile, marks, rib, set, source === localPeer, nextHop)
+  const octets = exportNextHop(profile, self, rib, set, source === localPeer, nextHop)
   // Shown with four-octet AS numbers, whatever the session carries.
-  exportAttributes({ ...profile, as4: true }, marks, rib, set, source, null, writer)
+  exportAttributes({ ...profile, as4: true }, rib, set, source, null, writer)
   const view = viewAttributes(writer.buffer, 0, writer.position)
   return { ...view, nextHop: formatAddress(nextHop, 0, octets === 4 ? 4 : 16) }
 }
 
+/** A member of an update group, as far as its announcements go. */
+export interface Told {
+  readonly name: string
+  readonly number: number
+  readonly selves: ReadonlyMap<FamilyName, Uint8Array>
+}
+
 /** Whether and why (not) a prefix is announced to a member of this group. */
 export function advertisementOf(
-  name: string,
-  member: number,
+  { name, number: member, selves }: Told,
   group: UpdateGroup,
   rib: FamilyRib,
   prefix: number,
   filterSteps: readonly string[],
 ): AdvertisementView {
   const { out } = group
-  const silent = { peer: name, advertised: false, filterSteps, attributes: null }
+  const paths = sentPaths(member, group, rib, prefix)
+  const silent = { peer: name, advertised: false, filterSteps, attributes: null, paths }
   let own = false
   for (let entry = out.first(prefix); entry !== 0; entry = out.next(entry)) {
     const source = out.sourceOf(entry)
@@ -150,8 +159,9 @@ export function advertisementOf(
     }
     const reason =
       source === localPeer ? 'own announcement' : `learned from ${rib.peers.names[source]}`
-    const attributes = sentAttributes(group, rib, out.setOf(entry), source)
-    return { peer: name, advertised: true, reason, filterSteps, attributes }
+    const self = selves.get(rib.family) as Uint8Array
+    const attributes = sentAttributes(group, self, rib, out.setOf(entry), source)
+    return { peer: name, advertised: true, reason, filterSteps, attributes, paths }
   }
   if (own) {
     return { ...silent, reason: 'the best path came from this peer: it is never sent back' }
@@ -163,21 +173,19 @@ export function advertisementOf(
 }
 
 /**
- * Rows of the `count` lowest prefixes (in address order) after `after` for which `wanted` holds.
- * One pass over the table with a bounded sorted list; nothing is kept between pages, so a page is
- * right whatever changed since the last one.
+ * Rows of the `count` lowest prefixes (in address order) after `lower` for which `wanted` holds. One
+ * pass over the table with a bounded sorted list: for tables that are small, or have no order yet.
  */
 export function lowestPrefixes(
   rib: FamilyRib,
-  after: string | null,
+  lower: Prefix | null,
   count: number,
   wanted: (prefix: number) => boolean,
 ): number[] {
   const { prefixes } = rib
-  const lower = after === null ? null : parsePrefix(after)
   const rows: number[] = []
   for (let row = 0; row < prefixes.limit; row++) {
-    if (!prefixes.used(row) || (lower !== null && !isAfter(rib, row, lower))) continue
+    if (!prefixes.used(row) || (lower !== null && compareRow(prefixes, row, lower) <= 0)) continue
     if (rows.length === count && prefixes.compare(row, rows[count - 1] as number) >= 0) continue
     if (!wanted(row)) continue
     let at = rows.length
@@ -186,13 +194,4 @@ export function lowestPrefixes(
     if (rows.length > count) rows.pop()
   }
   return rows
-}
-
-function isAfter(rib: FamilyRib, row: number, than: Prefix): boolean {
-  const { addresses, lengths, words } = rib.prefixes
-  for (let word = 0; word < words; word++) {
-    const difference = (addresses[row * words + word] as number) - (than.words[word] as number)
-    if (difference !== 0) return difference > 0
-  }
-  return (lengths[row] as number) > than.length
 }

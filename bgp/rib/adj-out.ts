@@ -6,7 +6,7 @@
  *
  * An entry is known by a handle; handles are valid until the next change.
  */
-import { growUint16, growUint32, RowList } from './columns.ts'
+import { growUint16, growUint32, RowList, roomAfter } from './columns.ts'
 
 /** Path id of families without RFC 7911 path identifiers. */
 export const noPathId = -1
@@ -90,6 +90,8 @@ export class SingleOut implements AdjOut {
   readonly several = false
   #sets = new Uint32Array(256)
   #sources = new Uint16Array(256)
+  /** One more than the highest row that ever had an entry. */
+  #limit = 0
   readonly #counts = new SourceCounts()
   readonly #keeper: SetKeeper
 
@@ -118,6 +120,7 @@ export class SingleOut implements AdjOut {
       this.#counts.add(source, 1)
     }
     if (oldSet !== 0) this.#counts.add(oldSource, -1)
+    if (prefix >= this.#limit) this.#limit = prefix + 1
     this.#sets[prefix] = set
     this.#sources[prefix] = source
     if (set !== 0) listener.announce(prefix, noPathId, set, source, oldSet === 0 ? -1 : oldSource)
@@ -159,8 +162,8 @@ export class SingleOut implements AdjOut {
   }
 
   clear(): void {
-    for (const set of this.#sets) if (set !== 0) this.#keeper.release(set)
-    this.#sets.fill(0)
+    for (let prefix = 0; prefix < this.#limit; prefix++) this.drop(prefix)
+    this.#limit = 0
   }
 }
 
@@ -253,9 +256,13 @@ export class MultiOut implements AdjOut {
   }
 
   clear(): void {
-    for (const set of this.#sets) if (set !== 0) this.#keeper.release(set)
-    this.#sets.fill(0)
-    this.#heads.fill(0)
+    for (let row = 1; row < this.#limit; row++) {
+      const set = this.#sets[row] as number
+      if (set !== 0) this.#keeper.release(set)
+    }
+    this.#sets = new Uint32Array(1)
+    this.#heads = new Uint32Array(1)
+    this.#limit = 1
   }
 
   #put(prefix: number, pathId: number, set: number, source: number, listener: OutListener): void {
@@ -292,7 +299,7 @@ export class MultiOut implements AdjOut {
   }
 
   #growRows(): void {
-    const rows = this.#sets.length * 2
+    const rows = roomAfter(this.#sets.length)
     this.#sets = growUint32(this.#sets, rows)
     this.#sources = growUint16(this.#sources, rows)
     this.#pathIds = growUint32(this.#pathIds, rows)

@@ -7,7 +7,8 @@
  * differently; the price is one superfluous UPDATE. Id 0 means "no set".
  */
 import { AttributeSummary } from '../wire/summary.ts'
-import { growUint8, growUint16, growUint32, RowList } from './columns.ts'
+import { growUint8, growUint16, growUint32, RowList, roomAfter } from './columns.ts'
+import { HashSlots } from './hash-slots.ts'
 import type { NextHops } from './next-hops.ts'
 
 const initialRows = 256
@@ -26,6 +27,17 @@ export const attributeMark = {
   gracefulShutdown: 64,
 } as const
 
+/**
+ * Bits of `meaning`: what an export policy wants of a set it made that no byte of it says. It is part
+ * of what the set is, or equal bytes with and without it would be one set.
+ */
+export const setMeaning = {
+  /** The MED was set there, so it goes to eBGP too (RFC 4271 §5.1.4). */
+  keepMed: 1,
+  nextHopSelf: 2,
+  nextHopKept: 4,
+} as const
+
 export class AttributeStore {
   size = 0
   localPref = new Uint32Array(initialRows)
@@ -36,6 +48,7 @@ export class AttributeStore {
   originatorId = new Uint32Array(initialRows)
   clusterCount = new Uint16Array(initialRows)
   marks = new Uint8Array(initialRows)
+  meaning = new Uint8Array(initialRows)
   nextHop = new Uint32Array(initialRows)
   /** Where a set's bytes lie in `heap`. */
   offset = new Uint32Array(initialRows)
@@ -44,7 +57,7 @@ export class AttributeStore {
 
   #references = new Uint32Array(initialRows)
   #hashes = new Uint32Array(initialRows)
-  #slots = new Uint32Array(initialRows * 2)
+  readonly #slots = new HashSlots()
   #limit = 1
   #heapUsed = 0
   readonly #freeIds = new RowList()
@@ -58,22 +71,25 @@ export class AttributeStore {
   }
 
   /** Id of the set, or 0 when it isn't there. */
-  find(bytes: Uint8Array, length: number, nextHop: number): number {
+  find(bytes: Uint8Array, length: number, nextHop: number, meaning = 0): number {
     const hash = hashOf(bytes, length, nextHop)
-    const slots = this.#slots
-    const mask = slots.length - 1
-    let slot = hash & mask
-    for (;;) {
-      const id = slots[slot] as number
-      if (id === 0) return 0
-      if (this.#hashes[id] === hash && this.#equals(id, bytes, length, nextHop)) return id
-      slot = (slot + 1) & mask
+    const { rows, mask } = this.#slots
+    for (let slot = hash & mask; rows[slot] !== 0; slot = (slot + 1) & mask) {
+      const id = rows[slot] as number
+      if (
+        this.#hashes[id] === hash &&
+        this.meaning[id] === meaning &&
+        this.#equals(id, bytes, length, nextHop)
+      ) {
+        return id
+      }
     }
+    return 0
   }
 
   /** Stores a set that `find` did not know. It holds no reference yet, but keeps its next hop. */
-  add(bytes: Uint8Array, length: number, nextHop: number): number {
-    if (this.size * 2 >= this.#slots.length) this.#rehash(this.#slots.length * 2)
+  add(bytes: Uint8Array, length: number, nextHop: number, meaning = 0): number {
+    this.#slots.makeRoom(this.size, this.#hashes)
     const id = this.#freeIds.length > 0 ? this.#freeIds.pop() : this.#limit++
     if (id >= this.marks.length) this.#grow()
     const offset = this.#allocate(length)
@@ -83,11 +99,12 @@ export class AttributeStore {
     this.offset[id] = offset
     this.length[id] = length
     this.nextHop[id] = nextHop
+    this.meaning[id] = meaning
     this.#nextHops.retain(nextHop)
     this.#references[id] = 0
     this.#hashes[id] = hashOf(bytes, length, nextHop)
     this.#summarise(id)
-    this.#place(id)
+    this.#slots.place(id, this.#hashes)
     this.size++
     return id
   }
@@ -130,7 +147,7 @@ export class AttributeStore {
   }
 
   #remove(id: number): void {
-    this.#unplace(id)
+    this.#slots.remove(id, this.#hashes)
     this.#nextHops.release(this.nextHop[id] as number)
     const sizeClass = classOf(this.length[id] as number)
     const blocks = this.#freeBlocks[sizeClass] ?? new RowList()
@@ -147,9 +164,8 @@ export class AttributeStore {
     const offset = this.#heapUsed
     this.#heapUsed += sizeClass * grain
     if (this.#heapUsed > this.heap.length) {
-      // Doubling a large heap wastes what it never fills: beyond 16 MiB grow by a quarter.
-      const step = this.heap.length > 1 << 24 ? this.heap.length >> 2 : this.heap.length
-      this.heap = growUint8(this.heap, Math.max(this.heap.length + step, this.#heapUsed))
+      const room = roomAfter(this.heap.length / grain) * grain
+      this.heap = growUint8(this.heap, Math.max(room, this.#heapUsed))
     }
     return offset
   }
@@ -164,40 +180,8 @@ export class AttributeStore {
     return true
   }
 
-  #place(id: number): void {
-    const mask = this.#slots.length - 1
-    let slot = (this.#hashes[id] as number) & mask
-    while (this.#slots[slot] !== 0) slot = (slot + 1) & mask
-    this.#slots[slot] = id
-  }
-
-  #unplace(id: number): void {
-    const slots = this.#slots
-    const mask = slots.length - 1
-    let hole = (this.#hashes[id] as number) & mask
-    while (slots[hole] !== id) hole = (hole + 1) & mask
-    let slot = hole
-    for (;;) {
-      slot = (slot + 1) & mask
-      const other = slots[slot] as number
-      if (other === 0) break
-      const home = (this.#hashes[other] as number) & mask
-      if (((slot - home) & mask) >= ((slot - hole) & mask)) {
-        slots[hole] = other
-        hole = slot
-      }
-    }
-    slots[hole] = 0
-  }
-
-  #rehash(size: number): void {
-    const old = this.#slots
-    this.#slots = new Uint32Array(size)
-    for (const id of old) if (id !== 0) this.#place(id)
-  }
-
   #grow(): void {
-    const rows = this.marks.length * 2
+    const rows = roomAfter(this.marks.length)
     this.localPref = growUint32(this.localPref, rows)
     this.pathLength = growUint16(this.pathLength, rows)
     this.origin = growUint8(this.origin, rows)
@@ -206,6 +190,7 @@ export class AttributeStore {
     this.originatorId = growUint32(this.originatorId, rows)
     this.clusterCount = growUint16(this.clusterCount, rows)
     this.marks = growUint8(this.marks, rows)
+    this.meaning = growUint8(this.meaning, rows)
     this.nextHop = growUint32(this.nextHop, rows)
     this.offset = growUint32(this.offset, rows)
     this.length = growUint16(this.length, rows)

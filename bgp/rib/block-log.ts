@@ -16,6 +16,11 @@ export class BlockLog {
     return this.#start + this.#blocks.length
   }
 
+  /** Bytes of the blocks that are kept. */
+  get bytes(): number {
+    return this.empty ? 0 : this.bytesFrom(this.#start)
+  }
+
   get empty(): boolean {
     return this.#blocks.length === 0
   }

@@ -1,7 +1,9 @@
 /**
  * Blocks: runs of whole UPDATE messages encoded once and handed, as the same bytes, to every member
  * of an update group. A route isn't sent back to the peer it came from, so a block knows which byte
- * ranges stem from which member (its holes); that member writes around them.
+ * ranges stem from which member (its holes); that member writes around them. Members may differ in
+ * "next hop self" (RFC 4271 §5.1.3), so a block knows where that stands, and is patched in a copy,
+ * one for all members with that address.
  *
  * `BlockEncoder` gathers the changes of one flush in buckets (attribute set × source), so that
  * prefixes with the same attributes share a message (RFC 4271 §4.3).
@@ -9,7 +11,7 @@
 import { Writer } from '../wire/bytes.ts'
 import { UpdateWriter } from '../wire/encode.ts'
 import { growUint32 } from './columns.ts'
-import { type ExportPolicy, type ExportProfile, exportAttributes, exportNextHop } from './export.ts'
+import { type ExportProfile, exportAttributes, exportNextHop, sendsSelf } from './export.ts'
 import type { FamilyRib } from './family-rib.ts'
 import { localPeer } from './peers.ts'
 
@@ -30,6 +32,10 @@ export interface Block {
   readonly only: number
   /** By source: start, end, start, end, … of the messages not meant for it. */
   readonly holes: ReadonlyMap<number, readonly number[]> | null
+  /** Where "next hop self" stands in `bytes`. */
+  readonly selfAt: readonly number[]
+  /** By "next hop self" of members (their number in the group): the bytes with that in its place. */
+  readonly patched: Map<number, Uint8Array>
   /** Bytes of the group's log up to the end of this block. */
   end: number
   /** Members that have yet to take it. */
@@ -45,7 +51,6 @@ interface Bucket {
 
 export class BlockEncoder {
   readonly #profile: ExportProfile
-  readonly #policy: ExportPolicy | null
   readonly #rib: FamilyRib
   readonly #writer = new Writer(blockBytes)
   readonly #updates: UpdateWriter
@@ -62,15 +67,18 @@ export class BlockEncoder {
   #withdrawn = 0
   /** Source of all withdrawals of this flush, or -1 when they differ. */
   #withdrawnSource = -2
+  readonly #self: Uint8Array
   // Of the block being filled.
+  #selfAt: number[] = []
   #holes = new Map<number, number[]>()
   #blockUpdates = 0
   #blockPrefixes: number[] = []
   #blockPathIds: number[] = []
 
-  constructor(profile: ExportProfile, policy: ExportPolicy | null, rib: FamilyRib) {
+  /** @param self "next hop self" as encoded; other members have it patched */
+  constructor(profile: ExportProfile, self: Uint8Array, rib: FamilyRib) {
     this.#profile = profile
-    this.#policy = policy
+    this.#self = self
     this.#rib = rib
     this.#updates = new UpdateWriter(this.#writer)
   }
@@ -131,12 +139,13 @@ export class BlockEncoder {
     const rib = this.#rib
     const profile = this.#profile
     const local = bucket.source === localPeer
-    const marks = this.#policy?.marksOf(bucket.set) ?? null
-    const octets = exportNextHop(profile, marks, rib, bucket.set, local, this.#nextHop)
+    const { set } = bucket
+    const octets = exportNextHop(profile, this.#self, rib, set, local, this.#nextHop)
     const nextHop = this.#nextHop.subarray(0, octets)
+    const self = sendsSelf(profile, rib, set, local)
     this.#attributes.reset()
-    const inAttributes = rib.family === 'ipv4-unicast' ? nextHop : null
-    exportAttributes(profile, marks, rib, bucket.set, bucket.source, inAttributes, this.#attributes)
+    const inAttributes = octets === 4 ? nextHop : null
+    exportAttributes(profile, rib, set, bucket.source, inAttributes, this.#attributes)
     let change = bucket.first + 1
     while (change !== 0) {
       this.#room(blocks, only)
@@ -152,6 +161,7 @@ export class BlockEncoder {
         this.#giveUp(change)
         return
       }
+      if (self) this.#selfAt.push(this.#updates.nextHopAt)
       change = this.#addPrefixes(change)
       this.#endMessage(start, local ? -1 : bucket.source)
     }
@@ -209,11 +219,14 @@ export class BlockEncoder {
       pathIds: Int32Array.from(this.#blockPathIds),
       only,
       holes: only === -1 && this.#holes.size > 0 ? this.#holes : null,
+      selfAt: this.#selfAt,
+      patched: new Map(),
       end: 0,
       waiting: 0,
     })
     this.#writer.reset()
     this.#holes = new Map()
+    this.#selfAt = []
     this.#blockUpdates = 0
     this.#blockPrefixes = []
     this.#blockPathIds = []
@@ -235,18 +248,36 @@ export class BlockEncoder {
   }
 }
 
-/** The parts of a block this member writes: all but its own holes. */
-export function partsFor(block: Block, member: number, into: Uint8Array[]): void {
+/** "Next hop self" of a member: number 0 is what the group encodes, others are patched in. */
+export interface Self {
+  readonly number: number
+  readonly octets: Uint8Array
+}
+
+/** The parts of a block this member writes: all but its own holes, with its own next hop. */
+export function partsFor(block: Block, member: number, self: Self, into: Uint8Array[]): void {
+  const bytes = bytesWith(block, self)
   const holes = block.holes?.get(member)
   if (holes === undefined) {
-    into.push(block.bytes)
+    into.push(bytes)
     return
   }
   let from = 0
   for (let index = 0; index < holes.length; index += 2) {
     const start = holes[index] as number
-    if (start > from) into.push(block.bytes.subarray(from, start))
+    if (start > from) into.push(bytes.subarray(from, start))
     from = holes[index + 1] as number
   }
-  if (from < block.bytes.length) into.push(block.bytes.subarray(from))
+  if (from < bytes.length) into.push(bytes.subarray(from))
+}
+
+function bytesWith(block: Block, { number, octets }: Self): Uint8Array {
+  if (number === 0 || block.selfAt.length === 0) return block.bytes
+  let bytes = block.patched.get(number)
+  if (bytes === undefined) {
+    bytes = block.bytes.slice()
+    for (const at of block.selfAt) bytes.set(octets, at)
+    block.patched.set(number, bytes)
+  }
+  return bytes
 }

@@ -3,7 +3,8 @@
  * rules. Each rule keeps the paths with its lowest key; MED compares only within a neighbour AS.
  * The result cannot depend on the order of arrival, and every loser can be told its rule.
  *
- * The paths that are still together after the interior cost form the ECMP set.
+ * The paths that are still together after the interior cost form the ECMP set, which the rules that
+ * follow put in order: so neither does it depend on the order of arrival who is left out.
  */
 import type { AttributeStore } from './attribute-store.ts'
 import type { NextHops } from './next-hops.ts'
@@ -129,6 +130,11 @@ export class Decision {
   /** The ECMP set, best first; holds `multipathCount` rows. */
   multipath = new Uint32Array(16)
   multipathCount = 0
+  /** What `rank` found, best first; holds `rankedCount` rows. */
+  ranked = new Uint32Array(16)
+  rankedCount = 0
+  /** What `rank` has yet to place. */
+  #pool = new Uint32Array(16)
   #candidates = new Uint32Array(16)
   #keys = new Float64Array(16)
   #count = 0
@@ -151,6 +157,35 @@ export class Decision {
     for (; rule < rules.length && this.#count > 1; rule++) this.#apply(rules[rule] as Rule)
     this.best = this.#candidates[0] as number
     this.#finishMultipath()
+  }
+
+  /**
+   * Puts the best `limit` usable paths in order: the best, then the best of the others, and so on.
+   * It is decided anew each time, since a path that is taken away may have hidden, by its MED, the
+   * paths of its neighbour AS from the rules that follow (so no sort by keys gives this order).
+   */
+  rank(head: number, limit: number): void {
+    this.#collect(head)
+    let left = this.#count
+    if (left > this.#pool.length) this.#pool = new Uint32Array(this.#candidates.length)
+    const pool = this.#pool
+    for (let index = 0; index < left; index++) pool[index] = this.#candidates[index] as number
+    const wanted = Math.min(limit, left)
+    if (wanted > this.ranked.length) this.ranked = new Uint32Array(wanted * 2)
+    this.rankedCount = 0
+    while (this.rankedCount < wanted) {
+      for (let index = 0; index < left; index++) this.#candidates[index] = pool[index] as number
+      this.#count = left
+      for (const rule of rules) {
+        if (this.#count === 1) break
+        this.#apply(rule)
+      }
+      const best = this.#candidates[0] as number
+      this.ranked[this.rankedCount++] = best
+      let at = 0
+      while (pool[at] !== best) at++
+      pool[at] = pool[--left] as number
+    }
   }
 
   /** Rule by which each path lost; the best and the ineligible are absent. Cold. */
@@ -231,6 +266,7 @@ export class Decision {
     const { attributes, paths, maxPaths, asPathRelax } = this.#tables
     const set = this.multipath
     const { best } = this
+    this.#sortMultipath()
     const bestSet = paths.attributes[best] as number
     let kept = 0
     const offered = this.multipathCount
@@ -254,6 +290,36 @@ export class Decision {
     for (let index = kept; index > 0; index--) set[index] = set[index - 1] as number
     set[0] = best
     this.multipathCount = kept + 1
+  }
+
+  /** Insertion sort by the rules behind the border; mostly the first key tells. */
+  #sortMultipath(): void {
+    const set = this.multipath
+    const keys = this.#keys
+    const first = rules[multipathRules] as Rule
+    for (let index = 0; index < this.multipathCount; index++) {
+      const path = set[index] as number
+      const key = first.key(this.#tables, path)
+      let at = index
+      while (at > 0) {
+        const before = keys[at - 1] as number
+        if (before < key || (before === key && this.#precedes(set[at - 1] as number, path))) break
+        set[at] = set[at - 1] as number
+        keys[at] = before
+        at--
+      }
+      set[at] = path
+      keys[at] = key
+    }
+  }
+
+  #precedes(a: number, b: number): boolean {
+    for (let index = multipathRules + 1; index < rules.length; index++) {
+      const { key } = rules[index] as Rule
+      const difference = key(this.#tables, a) - key(this.#tables, b)
+      if (difference !== 0) return difference < 0
+    }
+    return a < b
   }
 
   #growScratch(): void {

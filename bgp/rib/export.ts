@@ -1,14 +1,16 @@
 /**
  * What goes to whom: which best paths an update group may be told (RFC 4271 §9.2, RFC 4456 §8,
- * RFC 1997), and with which attributes and next hop (RFC 4271 §5.1, RFC 2545 §2, RFC 4456 §8).
+ * RFC 1997), and with which attributes and next hop (RFC 4271 §5.1, RFC 2545 §2, RFC 4456 §8,
+ * RFC 8950 for IPv4 over an IPv6 next hop).
  *
  * Everything that is read here of a peer is in its `ExportProfile`, and the profile as a whole is
  * the key of the update group, so peers of a group cannot differ in anything the encoder looks at.
+ * The one exception is what can be patched: the octets of "next hop self" (blocks.ts).
  */
 import type { FamilyName } from '../types.ts'
 import type { Writer } from '../wire/bytes.ts'
 import { type AttributeEdit, rewriteAttributes } from '../wire/rewrite.ts'
-import { attributeMark } from './attribute-store.ts'
+import { attributeMark, setMeaning } from './attribute-store.ts'
 import type { FamilyRib } from './family-rib.ts'
 import { localPeer } from './peers.ts'
 
@@ -25,12 +27,18 @@ export interface ExportProfile {
   readonly as4: boolean
   readonly messageLengthMax: number
   readonly nextHopMode: 'Auto' | 'Self' | 'Keep'
-  /** Octets of "next hop self" in this family; empty when this node has no such address. */
-  readonly self: readonly number[]
+  /** Length of "next hop self" in this family; 0 when this node has no such address. */
+  readonly selfOctets: 0 | 4 | 16 | 32
+  /** RFC 8950: IPv4 prefixes may have an IPv6 next hop. */
+  readonly extendedNextHop: boolean
   /** The subnet shared with the peer, for third-party next hops (RFC 4271 §5.1.3). */
   readonly subnet: { readonly octets: readonly number[]; readonly length: number } | null
   /** RFC 7911: which paths are sent; null: the best alone, without path ids. */
-  readonly addPath: { readonly mode: 'Ecmp' | 'All'; readonly limit: number } | null
+  readonly addPath: {
+    readonly mode: 'Best' | 'Multipath' | 'All'
+    /** Paths at most, in the order of the decision process; null: as many as the mode gives. */
+    readonly limit: number | null
+  } | null
 }
 
 /** An export policy as the groups see it. */
@@ -42,14 +50,6 @@ export interface ExportPolicy {
    * @param allowed what the rules without a policy say
    */
   apply(rib: FamilyRib, prefix: number, path: number, allowed: boolean): number
-  /** What the policy means by a set it made, beyond its bytes; null: nothing. */
-  marksOf(set: number): SetMarks | null
-}
-
-export interface SetMarks {
-  /** The MED was set here, so it goes to eBGP too (RFC 4271 §5.1.4). */
-  readonly keepMed: boolean
-  readonly nextHop: 'self' | 'keep' | null
 }
 
 /** No rule of the policy matched. */
@@ -67,6 +67,7 @@ export const verdict = {
   noAdvertise: 7,
   noExport: 8,
   noSelf: 9,
+  ipv6NextHop: 10,
 } as const
 
 export const verdictText: readonly string[] = [
@@ -80,6 +81,7 @@ export const verdictText: readonly string[] = [
   'carries NO_ADVERTISE',
   'carries NO_EXPORT or NO_EXPORT_SUBCONFED',
   'this node has no address of that family to be the next hop',
+  'its next hop is an IPv6 address, which this peer does not take for IPv4 (RFC 8950)',
 ]
 
 export function groupKey(profile: ExportProfile, policy: ExportPolicy | null): string {
@@ -94,11 +96,16 @@ export function exportedSet(
   prefix: number,
   path: number,
 ): number {
-  const outcome = judge(profile, rib, path)
-  if (policy === null || !liftable(outcome)) {
-    return outcome === verdict.send ? (rib.paths.attributes[path] as number) : 0
-  }
-  return policy.apply(rib, prefix, path, outcome === verdict.send)
+  const outcome = judgeRoles(profile, rib, path)
+  const allowed = outcome === verdict.send
+  let set = 0
+  if (policy !== null && liftable(outcome)) set = policy.apply(rib, prefix, path, allowed)
+  else if (allowed) set = rib.paths.attributes[path] as number
+  if (set === 0) return 0
+  const local = rib.paths.peer[path] === localPeer
+  if (judgeNextHop(profile, rib, set, local) === verdict.send) return set
+  rib.attributes.discard(set)
+  return 0
 }
 
 /** Whether a policy has a say: an Accept lifts our own defaults, never the rules of an RFC. */
@@ -111,8 +118,15 @@ function liftable(outcome: number): boolean {
   )
 }
 
-/** Whether the path may be told to peers of this profile. */
+/** Whether the path may be told to peers of this profile, as far as no policy has a say. */
 export function judge(profile: ExportProfile, rib: FamilyRib, path: number): number {
+  const outcome = judgeRoles(profile, rib, path)
+  if (outcome !== verdict.send) return outcome
+  const local = rib.paths.peer[path] === localPeer
+  return judgeNextHop(profile, rib, rib.paths.attributes[path] as number, local)
+}
+
+function judgeRoles(profile: ExportProfile, rib: FamilyRib, path: number): number {
   if (path === 0) return verdict.noBest
   const { paths, attributes, peers } = rib
   const set = paths.attributes[path] as number
@@ -122,7 +136,6 @@ export function judge(profile: ExportProfile, rib: FamilyRib, path: number): num
     return verdict.noExport
   }
   const peer = paths.peer[path] as number
-  if (selfNeeded(profile, rib, path) && profile.self.length === 0) return verdict.noSelf
   if (peer === localPeer) return verdict.send
   if (profile.export === 'Own') return verdict.ownOnly
   const learnedByEbgp = peers.ebgp[peer] === 1
@@ -136,32 +149,38 @@ export function judge(profile: ExportProfile, rib: FamilyRib, path: number): num
   return peers.client[peer] === 1 || profile.client ? verdict.send : verdict.nonClient
 }
 
-/** Writes the next hop for the path into `into`; returns the number of octets. */
+/** Whether there is a next hop to send, and one that the peer can take for this family. */
+function judgeNextHop(profile: ExportProfile, rib: FamilyRib, set: number, local: boolean): number {
+  const octets = sendsSelf(profile, rib, set, local)
+    ? profile.selfOctets
+    : rib.nextHops.octets(rib.attributes.nextHop[set] as number)
+  if (octets === 0) return verdict.noSelf
+  if (profile.family !== 'ipv4-unicast' || octets === 4) return verdict.send
+  return profile.extendedNextHop ? verdict.send : verdict.ipv6NextHop
+}
+
+/**
+ * Writes the next hop for the set into `into`; returns the number of octets.
+ * @param self octets of "next hop self" towards the peer
+ */
 export function exportNextHop(
   profile: ExportProfile,
-  marks: SetMarks | null,
+  self: Uint8Array,
   rib: FamilyRib,
   set: number,
   local: boolean,
   into: Uint8Array,
 ): number {
-  const self =
-    marks === null || marks.nextHop === null
-      ? nextHopIsSelf(profile, rib, set, local)
-      : marks.nextHop === 'self'
-  if (!self) {
+  if (!sendsSelf(profile, rib, set, local)) {
     return rib.nextHops.copy(rib.attributes.nextHop[set] as number, into)
   }
-  for (let octet = 0; octet < profile.self.length; octet++) {
-    into[octet] = profile.self[octet] as number
-  }
-  return profile.self.length
+  into.set(self)
+  return self.length
 }
 
 /** Writes the path attributes as this profile sends them (without MP_REACH_NLRI). */
 export function exportAttributes(
   profile: ExportProfile,
-  marks: SetMarks | null,
   rib: FamilyRib,
   set: number,
   source: number,
@@ -175,11 +194,12 @@ export function exportAttributes(
   const localPref = hasLocalPref
     ? (attributes.localPref[set] as number)
     : rib.defaultLocalPreference
+  const meant = (bit: number): boolean => ((attributes.meaning[set] as number) & bit) !== 0
   const edit: AttributeEdit = {
     prependAsn: profile.ebgp ? profile.localAsn : 0,
     prependCount: profile.ebgp ? 1 : 0,
     localPref: profile.ebgp ? null : localPref,
-    keepMed: !profile.ebgp || source === localPeer || marks?.keepMed === true,
+    keepMed: !profile.ebgp || source === localPeer || meant(setMeaning.keepMed),
     originatorId: reflected ? (peers.routerId[source] as number) : null,
     prependClusterId: reflected ? profile.clusterId : null,
     replaceAsn:
@@ -192,17 +212,16 @@ export function exportAttributes(
   rewriteAttributes(attributes.heap, start, start + (attributes.length[set] as number), edit, out)
 }
 
-function selfNeeded(profile: ExportProfile, rib: FamilyRib, path: number): boolean {
-  const local = rib.paths.peer[path] === localPeer
-  return nextHopIsSelf(profile, rib, rib.paths.attributes[path] as number, local)
-}
-
-function nextHopIsSelf(
+/** Whether the next hop sent is this node; the policy has the last word. */
+export function sendsSelf(
   profile: ExportProfile,
   rib: FamilyRib,
   set: number,
   local: boolean,
 ): boolean {
+  const meaning = rib.attributes.meaning[set] as number
+  if (meaning & setMeaning.nextHopSelf) return true
+  if (meaning & setMeaning.nextHopKept) return false
   if (local || profile.nextHopMode === 'Self') return true
   if (profile.nextHopMode === 'Keep' || !profile.ebgp) return false
   return !onSubnet(profile, rib, rib.attributes.nextHop[set] as number)

@@ -157,25 +157,26 @@ export class FamilyRib {
     if (fresh) {
       if (pathId !== 0) paths.admit(this.head[prefix] as number, peer)
       row = paths.add(prefix, peer, pathId)
-      paths.next[row] = this.head[prefix] as number
+      const head = this.head[prefix] as number
+      if (head !== 0) paths.next[row] = head
       this.head[prefix] = row
       ;(this.counts.received[peer] as number)++
     }
     // The peer still means it, changed or not.
-    paths.flags[row] = 0
+    if (paths.flags[row] !== 0) paths.flags[row] = 0
     this.#put(row, fresh, received, attributes, reason)
     return fresh
   }
 
   /** Changes what the import policy makes of a path. */
   reconsider(row: number, attributes: number, reason: number): void {
-    this.#put(row, false, this.paths.received[row] as number, attributes, reason)
+    this.#put(row, false, this.paths.receivedOf(row), attributes, reason)
   }
 
   #put(row: number, fresh: boolean, received: number, attributes: number, reason: number): void {
     const { paths } = this
     const peer = paths.peer[row] as number
-    const oldReceived = paths.received[row] as number
+    const oldReceived = paths.receivedOf(row)
     const oldAttributes = paths.attributes[row] as number
     const oldReason = paths.reason[row] as number
     if (!fresh && oldReceived === received) {
@@ -189,9 +190,7 @@ export class FamilyRib {
       if (oldReason === 0) (this.counts.accepted[peer] as number)--
     }
     if (reason === 0) (this.counts.accepted[peer] as number)++
-    paths.received[row] = received
-    paths.attributes[row] = attributes
-    paths.reason[row] = reason
+    paths.put(row, received, attributes, reason)
     this.touch(paths.prefix[row] as number)
   }
 
@@ -321,7 +320,11 @@ export class FamilyRib {
 
   /** Every installed prefix again, for a kernel writer that starts from nothing. */
   replayRoutes(): void {
-    this.#nextHopSet.fill(0)
+    for (let prefix = 0; prefix < this.prefixes.limit; prefix++) {
+      // A set that nobody uses is forgotten, and so told of when it comes again.
+      this.#sets.release(this.#nextHopSet[prefix] as number)
+      this.#nextHopSet[prefix] = 0
+    }
     this.touchAll()
   }
 
@@ -351,7 +354,7 @@ export class FamilyRib {
     if (before !== 0) this.#sets.release(before)
     this.#nextHopSet[prefix] = set
     if (this.#batch.count === routesPerBatchMax) this.flushRoutes()
-    this.#batch.add(this.prefixes, prefix, set)
+    this.#batch.add(this.prefixes, prefix, this.#sets.idOf(set))
   }
 
   #internSet(): number {
@@ -386,7 +389,7 @@ export class FamilyRib {
       paths.next[before] = paths.next[row] as number
     }
     const set = paths.attributes[row] as number
-    const received = paths.received[row] as number
+    const received = paths.receivedOf(row)
     const peer = paths.peer[row] as number
     ;(this.counts.received[peer] as number)--
     if (paths.reason[row] === 0) (this.counts.accepted[peer] as number)--

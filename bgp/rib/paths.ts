@@ -2,9 +2,12 @@
  * Paths as rows in typed columns: which prefix, from which peer, under which path id, with which
  * attribute set, and whether it may be used. No object per path. Row 0 means "none"; the paths of a
  * prefix form a list through `next`.
+ *
+ * Most columns are zero in most rows (no path id, no reason, no second path), and a page that was
+ * never written costs nothing (columns.ts), so a row is written only where it changes.
  */
 import { NotificationError } from '../wire/notification.ts'
-import { growUint8, growUint16, growUint32, RowList } from './columns.ts'
+import { growUint8, growUint16, growUint32, RowList, roomAfter } from './columns.ts'
 
 const initialRows = 1024
 
@@ -25,6 +28,8 @@ export const ineligible = {
   ownNextHop: 6,
   noNextHop: 7,
   filtered: 8,
+  firstAs: 9,
+  loopbackNextHop: 10,
 } as const
 
 export const ineligibleText: readonly string[] = [
@@ -37,6 +42,8 @@ export const ineligibleText: readonly string[] = [
   'the next hop is this router itself',
   'no usable next hop in the UPDATE',
   'rejected by a filter',
+  "the peer's AS is not the first of the AS path (enforceFirstAS: false would allow it)",
+  'the next hop is a loopback address',
 ]
 
 /** Bits of `flags`. */
@@ -48,14 +55,14 @@ export class PathTable {
   pathId = new Uint32Array(initialRows)
   /** The set that counts, as the import policy left it. */
   attributes = new Uint32Array(initialRows)
-  /** The set as received: what a changed policy starts from. */
-  received = new Uint32Array(initialRows)
   reason = new Uint8Array(initialRows)
   flags = new Uint8Array(initialRows)
   next = new Uint32Array(initialRows)
   /** One more than the highest row ever used: the bound for scans. Free rows have attributes 0. */
   limit = 1
   size = 0
+  /** The set as received, where the import policy made another of it; else 0. */
+  #received = new Uint32Array(initialRows)
   readonly #free = new RowList()
 
   add(prefix: number, peer: number, pathId: number): number {
@@ -63,10 +70,23 @@ export class PathTable {
     if (row >= this.flags.length) this.#grow()
     this.prefix[row] = prefix
     this.peer[row] = peer
-    this.pathId[row] = pathId
-    this.flags[row] = 0
+    if (this.pathId[row] !== pathId) this.pathId[row] = pathId
+    if (this.flags[row] !== 0) this.flags[row] = 0
     this.size++
     return row
+  }
+
+  /** The set as received: what a changed policy starts from. */
+  receivedOf(row: number): number {
+    return (this.#received[row] as number) || (this.attributes[row] as number)
+  }
+
+  /** @param attributes the set that counts, as the import policy left `received` */
+  put(row: number, received: number, attributes: number, reason: number): void {
+    const other = received === attributes ? 0 : received
+    if (this.#received[row] !== other) this.#received[row] = other
+    this.attributes[row] = attributes
+    if (this.reason[row] !== reason) this.reason[row] = reason
   }
 
   /**
@@ -85,20 +105,18 @@ export class PathTable {
 
   remove(row: number): void {
     this.attributes[row] = 0
-    this.next[row] = 0
+    if (this.next[row] !== 0) this.next[row] = 0
     this.size--
     this.#free.push(row)
   }
 
   #grow(): void {
-    const old = this.flags.length
-    // Doubling wastes up to half; large tables grow by a quarter.
-    const rows = old >= 1 << 20 ? old + (old >> 2) : old * 2
+    const rows = roomAfter(this.flags.length)
     this.prefix = growUint32(this.prefix, rows)
     this.peer = growUint16(this.peer, rows)
     this.pathId = growUint32(this.pathId, rows)
     this.attributes = growUint32(this.attributes, rows)
-    this.received = growUint32(this.received, rows)
+    this.#received = growUint32(this.#received, rows)
     this.reason = growUint8(this.reason, rows)
     this.flags = growUint8(this.flags, rows)
     this.next = growUint32(this.next, rows)

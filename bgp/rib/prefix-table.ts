@@ -6,7 +6,7 @@
  * A key is `words` 32-bit words (1 for IPv4, 4 for IPv6; next hops use 8) plus a length, passed in a
  * caller's array so that nothing is allocated per lookup.
  */
-import { growUint8, growUint32, RowList } from './columns.ts'
+import { growUint8, growUint32, RowList, roomAfter } from './columns.ts'
 
 const initialRows = 256
 
@@ -20,6 +20,8 @@ export class PrefixTable {
   size = 0
   /** How many rows have each prefix length; guides longest-match probing. */
   readonly perLength: Uint32Array
+  /** Told of every new row; null: nobody reads the table in order at present. */
+  onInsert: ((row: number) => void) | null = null
   /** Row + 1, or 0 for an empty slot; a power of two, at most half full. */
   #slots: Uint32Array
   readonly #free = new RowList()
@@ -65,6 +67,7 @@ export class PrefixTable {
     ;(this.perLength[length] as number)++
     this.size++
     this.#place(row)
+    if (this.onInsert !== null) this.onInsert(row)
     return row
   }
 
@@ -169,7 +172,7 @@ export class PrefixTable {
   }
 
   #grow(): void {
-    const rows = this.lengths.length * 2
+    const rows = roomAfter(this.lengths.length)
     this.addresses = growUint32(this.addresses, rows * this.words)
     this.lengths = growUint8(this.lengths, rows)
   }

@@ -14,7 +14,7 @@ import type { FamilyName } from '../types.ts'
 import { encodeEndOfRib } from '../wire/encode.ts'
 import { type AdjOut, MultiOut, noPathId, type OutListener, SingleOut, Wanted } from './adj-out.ts'
 import { BlockLog } from './block-log.ts'
-import { type Block, BlockEncoder, partsFor } from './blocks.ts'
+import { type Block, BlockEncoder, partsFor, type Self } from './blocks.ts'
 import { CatchUp } from './catch-up.ts'
 import { RowList } from './columns.ts'
 import { type ExportPolicy, type ExportProfile, exportedSet, groupKey } from './export.ts'
@@ -39,6 +39,7 @@ export interface MemberSink {
 interface Member {
   readonly number: number
   readonly sink: MemberSink
+  readonly self: Self
   /** Sequence number of the next block of the log. */
   cursor: number
   /** Prefixes it has yet to hear of; null: it follows the log. */
@@ -64,6 +65,8 @@ interface Moved {
 
 export class UpdateGroup implements RibListener, OutListener {
   readonly key: string
+  /** For people; a number is not used again. */
+  readonly number: number
   readonly profile: ExportProfile
   readonly family: FamilyName
   readonly policy: ExportPolicy | null
@@ -75,18 +78,24 @@ export class UpdateGroup implements RibListener, OutListener {
   /** Another one, so that a catch-up never mixes with a flush. */
   readonly #catchUpEncoder: BlockEncoder
   readonly #members = new Map<number, Member>()
+  /** Every "next hop self" of its members so far: addresses of this host, so they are few. */
+  readonly #selves: Self[]
   #touchedMark = new Uint8Array(256)
   readonly #touched = new RowList()
   readonly #log = new BlockLog()
   #catchingUp = 0
   readonly #onEndOfRib: (member: number, family: FamilyName) => void
 
+  /** @param self "next hop self" of the first member */
   constructor(
+    number: number,
     profile: ExportProfile,
+    self: Uint8Array,
     policy: ExportPolicy | null,
     rib: FamilyRib,
     onEndOfRib: (member: number, family: FamilyName) => void,
   ) {
+    this.number = number
     this.key = groupKey(profile, policy)
     this.profile = profile
     this.policy = policy
@@ -94,8 +103,9 @@ export class UpdateGroup implements RibListener, OutListener {
       profile.addPath === null ? new SingleOut(rib.attributes) : new MultiOut(rib.attributes)
     this.family = profile.family
     this.#rib = rib
-    this.#encoder = new BlockEncoder(profile, policy, rib)
-    this.#catchUpEncoder = new BlockEncoder(profile, policy, rib)
+    this.#selves = [{ number: 0, octets: self }]
+    this.#encoder = new BlockEncoder(profile, self, rib)
+    this.#catchUpEncoder = new BlockEncoder(profile, self, rib)
     this.#onEndOfRib = onEndOfRib
     this.#growTo(rib.prefixes.capacity)
     for (let prefix = 0; prefix < rib.prefixes.limit; prefix++) {
@@ -107,15 +117,21 @@ export class UpdateGroup implements RibListener, OutListener {
     return this.#members.size
   }
 
+  /** Bytes that are kept for members that follow the log and haven't taken them yet. */
+  get logBytes(): number {
+    return this.#log.bytes
+  }
+
   get pending(): boolean {
     return this.#touched.length > 0
   }
 
   /** A member joins: it hears of everything announced so far, then End-of-RIB (RFC 4724 §2). */
-  join(number: number, sink: MemberSink): void {
+  join(number: number, sink: MemberSink, self: Uint8Array): void {
     const member: Member = {
       number,
       sink,
+      self: this.#selfOf(self),
       cursor: this.#log.end,
       catchUp: null,
       endOfRibDue: true,
@@ -142,8 +158,8 @@ export class UpdateGroup implements RibListener, OutListener {
   }
 
   /** A member of another group: it hears of all that differs from what it was told there. */
-  adopt(number: number, { sink, catchUp, endOfRibDue }: Moving): void {
-    this.join(number, sink)
+  adopt(number: number, { sink, catchUp, endOfRibDue }: Moving, self: Uint8Array): void {
+    this.join(number, sink, self)
     const member = this.#members.get(number) as Member
     member.endOfRibDue = endOfRibDue
     this.#eachAnnounced(number, (prefix) => catchUp.note(prefix))
@@ -264,15 +280,17 @@ export class UpdateGroup implements RibListener, OutListener {
     if (addPath === null) this.#want(prefix, this.#rib.best[prefix] as number, noPathId)
     else this.#wantSeveral(prefix, addPath)
     this.out.change(prefix, wanted, this)
-    // A set made by the policy that turned out to be announced already, or not at all.
     for (let index = 0; index < wanted.count; index++) {
-      this.#rib.attributes.discard(wanted.sets[index] as number)
+      this.#rib.attributes.release(wanted.sets[index] as number)
     }
   }
 
   #want(prefix: number, path: number, pathId: number): void {
     const set = exportedSet(this.profile, this.policy, this.#rib, prefix, path)
-    if (set !== 0) this.#wanted.add(set, this.#rib.paths.peer[path] as number, pathId)
+    if (set === 0) return
+    // Held until all is told: a set made by the policy may so far be kept by a path id that goes.
+    this.#rib.attributes.retain(set)
+    this.#wanted.add(set, this.#rib.paths.peer[path] as number, pathId)
   }
 
   /** The path's row is its path id: it stays while the path does, replaced or not. */
@@ -280,18 +298,37 @@ export class UpdateGroup implements RibListener, OutListener {
     const rib = this.#rib
     const { decision } = rib
     const head = rib.head[prefix] as number
-    if (addPath.mode === 'All') {
+    const limit = addPath.limit ?? Number.POSITIVE_INFINITY
+    if (addPath.mode === 'All' && addPath.limit === null) {
       for (let path = head; path !== 0; path = rib.paths.next[path] as number) {
         if (rib.usable(path)) this.#want(prefix, path, path)
       }
       return
     }
+    if (addPath.mode !== 'Multipath') {
+      decision.rank(head, limit)
+      for (let index = 0; index < decision.rankedCount; index++) {
+        const path = decision.ranked[index] as number
+        this.#want(prefix, path, path)
+      }
+      return
+    }
     decision.run(head)
-    const count = Math.min(decision.multipathCount, addPath.limit)
+    const count = Math.min(decision.multipathCount, limit)
     for (let index = 0; index < count; index++) {
       const path = decision.multipath[index] as number
       this.#want(prefix, path, path)
     }
+  }
+
+  #selfOf(octets: Uint8Array): Self {
+    const known = this.#selves.find((self) =>
+      self.octets.every((octet, at) => octet === octets[at]),
+    )
+    if (known !== undefined) return known
+    const self = { number: this.#selves.length, octets }
+    this.#selves.push(self)
+    return self
   }
 
   /** What fits no message is not announced: whoever knew an older form is told to forget it. */
@@ -348,7 +385,7 @@ export class UpdateGroup implements RibListener, OutListener {
       while (member.cursor < log.end && bytes < memberQueueBytesMax) {
         const block = log.take(member.cursor++)
         if (block.only !== -1 && block.only !== member.number) continue
-        partsFor(block, member.number, parts)
+        partsFor(block, member.number, member.self, parts)
         updates += block.updates
         bytes += block.bytes.length
       }
@@ -387,13 +424,13 @@ export class UpdateGroup implements RibListener, OutListener {
     while (catchUp.pending && member.sink.queuedBytes < memberQueueBytesMax) {
       catchUp.encode(member.number, this.out, this.#catchUpEncoder)
       const blocks = this.#catchUpEncoder.finish(member.number)
+      const parts: Uint8Array[] = []
       let updates = 0
-      for (const block of blocks) updates += block.updates
-      if (blocks.length === 0) continue
-      member.sink.send(
-        blocks.map((block) => block.bytes),
-        updates,
-      )
+      for (const block of blocks) {
+        partsFor(block, member.number, member.self, parts)
+        updates += block.updates
+      }
+      if (parts.length > 0) member.sink.send(parts, updates)
     }
     if (catchUp.pending) return
     member.catchUp = null

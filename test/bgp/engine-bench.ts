@@ -6,13 +6,22 @@ import { Engine, type EnginePeer } from '../../bgp/engine.ts'
 import { formatPrefix } from '../../bgp/prefix.ts'
 import { judge, verdict } from '../../bgp/rib/export.ts'
 import type { MemberSink } from '../../bgp/rib/update-group.ts'
-import type { NextHopState, PeerConfig, RouteChanges, SpeakerConfig } from '../../bgp/types.ts'
+import type {
+  FamilyName,
+  NextHopState,
+  PeerConfig,
+  RouteChanges,
+  SpeakerConfig,
+} from '../../bgp/types.ts'
 import { encodeOwnAttributes, viewAttributes } from '../../bgp/wire/attribute.ts'
 import { Writer } from '../../bgp/wire/bytes.ts'
 import type { Negotiated } from '../../bgp/wire/context.ts'
 import { UpdateWriter } from '../../bgp/wire/encode.ts'
 import { rewriteAttributes } from '../../bgp/wire/rewrite.ts'
 import { NlriCursor, UpdateReader } from '../../bgp/wire/update.ts'
+
+/** Far more than any scene needs: an engine that never comes to rest is found out. */
+const turnsMax = 100_000
 
 export const speaker: SpeakerConfig = {
   asn: 64512,
@@ -49,6 +58,7 @@ export function peerConfig(name: string, changes: Partial<PeerConfig> = {}): Pee
     export: 'Auto',
     allowedLocalAsns: 0,
     asOverride: false,
+    enforceFirstAs: false,
     ttlSecurity: null,
     ebgpMultihop: null,
     gracefulRestart: 'Enabled',
@@ -56,10 +66,12 @@ export function peerConfig(name: string, changes: Partial<PeerConfig> = {}): Pee
     staleSeconds: 360,
     addPathReceive: false,
     addPathSend: 'None',
+    addPathLimit: null,
     maxPrefixes: null,
     bfd: null,
     filters: [],
     shutdown: false,
+    shutdownMessage: null,
     heldDown: null,
     ...changes,
   }
@@ -92,6 +104,8 @@ export class Listener implements MemberSink {
   queuedBytes = 0
   stalled = false
   endOfRibs = 0
+  updates = 0
+  bytes = 0
   /** By prefix, or by prefix and path id where the session has such. */
   readonly told = new Map<string, string>()
   readonly #reader = new UpdateReader()
@@ -105,6 +119,7 @@ export class Listener implements MemberSink {
   send(parts: readonly Uint8Array[]): boolean {
     for (const part of parts) {
       this.#read(part)
+      this.bytes += part.length
       if (this.stalled) this.queuedBytes += part.length
     }
     return !this.stalled
@@ -125,11 +140,14 @@ export class Listener implements MemberSink {
       const context = { ...this.#negotiated, addPathReceive: this.#negotiated.addPathSend }
       reader.read(part, view, at, at + view.getUint16(at + 16), context)
       if (reader.endOfRib !== null) this.endOfRibs++
+      else this.updates++
       this.#each(part, view, reader.withdrawn, (prefix) => this.told.delete(prefix))
       this.#each(part, view, reader.mpUnreach, (prefix) => this.told.delete(prefix))
       const shown = JSON.stringify(viewAttributes(reader.attributes, 0, reader.attributesLength))
       const text = `${[...reader.nextHop.subarray(0, reader.nextHopLength)].join('.')} ${shown}`
       this.#each(part, view, reader.announced, (prefix) => this.told.set(prefix, text))
+      const mpHop = [...reader.mpNextHop.subarray(0, reader.mpNextHopLength)].join('.')
+      this.#each(part, view, reader.mpReach, (prefix) => this.told.set(prefix, `${mpHop} ${shown}`))
     }
   }
 
@@ -154,6 +172,7 @@ export class Bench {
   readonly routes = new Map<string, string>()
   readonly engine: Engine
   readonly #due: (() => void)[] = []
+  readonly #dead = new Set<string>()
   #tell: (states: readonly NextHopState[]) => void = () => {}
   readonly #sets = new Map<number, string>()
 
@@ -169,22 +188,51 @@ export class Bench {
       },
       tracker: {
         track: (nextHop) =>
-          void this.#due.push(() => this.#tell([{ nextHop, reachable: true, metric: 0 }])),
+          void this.#due.push(() =>
+            this.#tell([{ nextHop, reachable: !this.#dead.has(nextHop), metric: 0 }]),
+          ),
         untrack: () => {},
         onChange: (listener) => {
           this.#tell = listener
         },
       },
-      onRoutes: (changes) => this.#note(changes),
+      onRoutes: (changes) => {
+        if (this.keepsRoutes) this.#note(changes)
+      },
       onEndOfRibSent: () => {},
-      selfAddress: (family) => (family === 'ipv4-unicast' ? '10.0.0.1' : null),
+      selfAddress: (family, local) => this.self(family, local),
       subnetOf: () => '10.0.0.0/24',
     })
   }
 
+  /** The own address of a family, as the host would answer. */
+  self = (family: FamilyName, local: string): string | null => {
+    if (family === 'ipv6-unicast') return null
+    return local.includes(':') ? '10.0.0.1' : local
+  }
+
+  /** Whether `routes` is kept; what next hop sets stood for is never forgotten. */
+  keepsRoutes = true
+
   /** Runs turns until nothing is due. */
   settle(): void {
-    for (let run = this.#due.shift(); run !== undefined; run = this.#due.shift()) run()
+    let turns = 0
+    for (let run = this.#due.shift(); run !== undefined; run = this.#due.shift()) {
+      if (++turns > turnsMax) throw new Error(`not settled after ${turnsMax} turns`)
+      run()
+    }
+  }
+
+  /** Runs what is due first, if anything is. */
+  step(): void {
+    this.#due.shift()?.()
+  }
+
+  /** From now on, whether it is in use yet or not. */
+  setNextHop(nextHop: string, reachable: boolean): void {
+    if (reachable) this.#dead.delete(nextHop)
+    else this.#dead.add(nextHop)
+    this.nextHop(nextHop, reachable)
   }
 
   nextHop(nextHop: string, reachable: boolean): void {

@@ -5,6 +5,7 @@
  */
 import fc from 'fast-check'
 import t from 'tap'
+import type { PeerConfig } from '../../bgp/types.ts'
 import { encodeOwnAttributes } from '../../bgp/wire/attribute.ts'
 import { Writer } from '../../bgp/wire/bytes.ts'
 import type { Negotiated } from '../../bgp/wire/context.ts'
@@ -45,7 +46,8 @@ for (const addPath of [false, true]) {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
         const bench = new Bench()
-        const players = Array.from({ length: 5 }, (_, number) => join(bench, number, {}, agreed))
+        const config: Partial<PeerConfig> = { addPathSend: addPath ? 'Multipath' : 'None' }
+        const players = Array.from({ length: 5 }, (_, each) => join(bench, each, config, agreed))
         const at = (number: number): Player => players[number] as Player
         for (const each of steps) {
           if (each.do === 'announce')
@@ -60,7 +62,7 @@ for (const addPath of [false, true]) {
           if (each.do === 'refresh') bench.engine.refresh(at(each.peer).peer, 'ipv4-unicast')
           if (each.do === 'bounce') {
             bench.engine.leave(at(each.peer).peer)
-            players[each.peer] = join(bench, each.peer, {}, agreed)
+            players[each.peer] = join(bench, each.peer, config, agreed)
           }
         }
         for (const player of players) resume(bench, player)
@@ -195,6 +197,23 @@ t.test('refused prefixes and loops are kept, shown, and not used', async (t) => 
   bench.engine.configure(speaker)
   bench.settle()
   t.same([...bench.routes.keys()], ['10.1.5.0/24'], 'no longer refused; the own next hop still is')
+})
+
+t.test('what is only passed on reaches clients and the switch, and not the kernel', async (t) => {
+  const range = { prefix: '10.1.5.0/24', match: 'covered', reason: 'service range' } as const
+  const bench = new Bench({ ...speaker, refuse: [{ ...range, passOn: true }] })
+  const [client, other] = [join(bench, 0), join(bench, 1)]
+  const tor = join(bench, 2, { asn: 65001, routeReflectorClient: false })
+  update(bench, client, 5, 20, 0)
+  update(bench, client, 6, 20, 0)
+  bench.settle()
+  const both = ['10.1.5.0/24', '10.1.6.0/24']
+  t.same([...other.sink.told.keys()].sort(), both)
+  t.same([...tor.sink.told.keys()].sort(), both)
+  t.same([...bench.routes.keys()], ['10.1.6.0/24'])
+  bench.engine.configure(speaker)
+  bench.settle()
+  t.same([...bench.routes.keys()].sort(), both, 'once it is a prefix like any other')
 })
 
 t.test(

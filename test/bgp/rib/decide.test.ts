@@ -2,6 +2,7 @@
  * The decision process: for each rule a base path and one that is worse in that rule only, compared
  * in both orders; then mixed sets in every order of arrival, with the MED triangle among them.
  */
+import fc from 'fast-check'
 import t from 'tap'
 import { AttributeStore } from '../../../bgp/rib/attribute-store.ts'
 import { Decision, type DecisionTables, multipathRules, rules } from '../../../bgp/rib/decide.ts'
@@ -10,6 +11,9 @@ import { PathTable } from '../../../bgp/rib/paths.ts'
 import { PeerTable } from '../../../bgp/rib/peers.ts'
 import type { NextHopState } from '../../../bgp/types.ts'
 import { Writer } from '../../../bgp/wire/bytes.ts'
+
+const seed = 20_261_122
+t.comment(`fast-check seed ${seed}`)
 
 interface Sample {
   readonly localPref?: number
@@ -242,4 +246,70 @@ t.test('nothing usable leaves no best path', async (t) => {
 t.test('the rule table has its multipath border behind the interior cost', async (t) => {
   t.equal(rules[multipathRules - 1]?.name, 'lower interior cost to the next hop')
   for (const rule of rules) t.match(rule.rfc, /^RFC \d+/, rule.name)
+})
+
+/** Few values, so that many are equal and MED groups overlap. */
+const sample: fc.Arbitrary<Sample> = fc.record({
+  localPref: fc.constantFrom(100, 100, 100, 90),
+  asns: fc.constantFrom([65001, 1], [65002, 1], [65003, 1]),
+  med: fc.nat(2),
+  ebgp: fc.constantFrom(true, true, false),
+  metric: fc.constantFrom(0, 0, 1),
+  routerId: fc.integer({ min: 1, max: 4 }),
+  address: fc.integer({ min: 1, max: 250 }).map((octet) => `10.0.0.${octet}`),
+  reachable: fc.constantFrom(true, true, true, false),
+})
+const samples = fc.uniqueArray(sample, { maxLength: 8, selector: ({ address }) => address })
+
+t.test('the rank of a path is what decides again and again among those left', async (t) => {
+  fc.assert(
+    fc.property(samples, fc.nat(9), (drawn, limit) => {
+      const all = tables()
+      let left = drawn.map((each, index) => add(all, each, index + 1))
+      const decision = new Decision(all)
+      const wanted: number[] = []
+      while (wanted.length < limit) {
+        decision.run(chain(all, left))
+        if (decision.best === 0) break
+        wanted.push(decision.best)
+        left = left.filter((row) => !wanted.includes(row))
+      }
+      // In another order of arrival.
+      const rows = [...wanted, ...left].sort((a, b) => b - a)
+      decision.rank(chain(all, rows), limit)
+      const ranked = [...decision.ranked.subarray(0, decision.rankedCount)]
+      return JSON.stringify(ranked) === JSON.stringify(wanted)
+    }),
+    { seed, numRuns: 500 },
+  )
+  t.pass('500 sets of paths')
+})
+
+t.test('a worse MED hides a path only while the better one is there', async (t) => {
+  const all = tables()
+  const rows = [
+    add(all, { asns: [65001, 1], med: 10, routerId: 30 }, 1),
+    add(all, { asns: [65002, 1], med: 0, routerId: 20 }, 2),
+    add(all, { asns: [65001, 1], med: 20, routerId: 10 }, 3),
+  ] as const
+  const decision = new Decision(all)
+  decision.rank(chain(all, rows), 3)
+  t.same([...decision.ranked.subarray(0, 3)], [rows[1], rows[0], rows[2]])
+})
+
+t.test('who is left out of a full ECMP set does not depend on the order of arrival', async (t) => {
+  fc.assert(
+    fc.property(samples, fc.integer({ min: 1, max: 4 }), fc.boolean(), (drawn, most, relax) => {
+      const all = { ...tables(), maxPaths: most, asPathRelax: relax }
+      const rows = drawn.map((each, index) => add(all, each, index + 1))
+      const decision = new Decision(all)
+      const setOf = (order: readonly number[]): string => {
+        decision.run(chain(all, order))
+        return decision.multipath.subarray(0, decision.multipathCount).join()
+      }
+      return setOf(rows) === setOf([...rows].reverse())
+    }),
+    { seed, numRuns: 300 },
+  )
+  t.pass('300 sets of paths')
 })
