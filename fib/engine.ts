@@ -1,14 +1,17 @@
 /**
  * The kernel writer, put together. It works in turns: hear what the kernel has to say, resolve next
- * hops anew where that matters, change nexthop groups, tell listeners, then write one batch of routes. Turns are short, so that
- * changes of intent and of the network are taken in between any two batches, and the newest wins.
+ * hops anew where that matters, change nexthop groups, tell listeners, then write one batch of
+ * routes. Turns are short, so that changes of intent and of the network are taken in between any two
+ * batches, and the newest wins.
  *
- * It owns a route by its mark (table, protocol, metric) and touches nothing else.
+ * It owns a route by its mark (table, protocol, metric) and touches nothing else. This file is long
+ * because every part is made and called here, and nowhere else.
  */
 import { type Family, parsePrefix } from './address.ts'
 import { Channel } from './channel.ts'
 import { Dumper } from './dumper.ts'
 import { GroupWriter } from './group-writer.ts'
+import { Intruders } from './intruders.ts'
 import { Journal } from './journal.ts'
 import { Litter } from './litter.ts'
 import { Mirror } from './mirror.ts'
@@ -16,6 +19,7 @@ import { NexthopMirror } from './nexthop-mirror.ts'
 import type { Clock, Kernel, Timer } from './port.ts'
 import { Prompter } from './prompter.ts'
 import { ownAddressReason } from './resolver.ts'
+import { RuleKeeper } from './rule-keeper.ts'
 import { Scans } from './scans.ts'
 import { families, State } from './state.ts'
 import { type RouteTable, rowFlags } from './table.ts'
@@ -24,19 +28,17 @@ import type {
   FibDifference,
   FibEvent,
   FibLookup,
+  FibNexthop,
   FibRouteView,
   FibSettings,
   FibStatus,
+  Guard,
   Resolution,
   WantedChanges,
 } from './types.ts'
 import { Views } from './views.ts'
+import { Withdrawal } from './withdrawal.ts'
 import { Writer } from './writer.ts'
-
-interface Waiter {
-  resolve(): void
-  reject(error: Error): void
-}
 
 export class Engine implements Fib {
   readonly #kernel: Kernel
@@ -49,13 +51,14 @@ export class Engine implements Fib {
   readonly #groupWriter: GroupWriter
   readonly #mirror: Mirror
   readonly #scans: Scans
+  readonly #rules: RuleKeeper
   readonly #views: Views
   readonly #resolutionListeners: ((resolutions: readonly Resolution[]) => void)[] = []
   #phase: 'built' | 'running' | 'closed' = 'built'
   #adopted: Readonly<Record<Family, number>> = { 4: 0, 6: 0 }
   #turn: Timer | null = null
   #wake: { readonly timer: Timer; readonly dueMs: number } | null = null
-  #withdrawal: Waiter[] = []
+  readonly #withdrawal = new Withdrawal()
 
   constructor(settings: FibSettings, kernel: Kernel, clock: Clock) {
     this.#kernel = kernel
@@ -71,6 +74,9 @@ export class Engine implements Fib {
     this.#prompter = new Prompter(state, channel, clock, journal, soon)
     this.#writer = new Writer(state, channel, kernel, clock, journal, requestScan)
     this.#nexthops = new NexthopMirror(state, dumper, clock, journal, requestScan)
+    const protocol = () => state.settings.protocol
+    const writes = () => state.settings.install === 'All' && !state.withdrawing
+    this.#rules = new RuleKeeper({ channel, dumper, kernel, clock, journal, protocol, writes })
     this.#groupWriter = new GroupWriter({
       state,
       channel,
@@ -84,9 +90,11 @@ export class Engine implements Fib {
       lost: (error) => this.#writer.suspend(error),
       soon,
     })
-    const parts = [state, dumper, this.#nexthops, kernel, this.#writer, journal] as const
-    this.#mirror = new Mirror(...parts, requestScan)
-    this.#views = new Views(state, this.#writer, this.#mirror, this.#nexthops, journal)
+    const intruders = new Intruders()
+    const { nexthops, writer } = { nexthops: this.#nexthops, writer: this.#writer }
+    const common = { state, nexthops, writer, journal, clock, intruders }
+    this.#mirror = new Mirror({ ...common, dumper, kernel, requestScan })
+    this.#views = new Views({ ...common, mirror: this.#mirror })
   }
 
   async start(): Promise<void> {
@@ -94,6 +102,7 @@ export class Engine implements Fib {
     this.#kernel.open({
       notified: (bytes, length) => {
         this.#mirror.notified(bytes, length)
+        this.#rules.notified(bytes, length)
         this.#soon()
       },
       overflowed: () => this.#overflowed(),
@@ -107,6 +116,8 @@ export class Engine implements Fib {
       if (this.#state.settings.install === 'All') this.#writer.checkPrivilege()
       this.#groupWriter.begin()
       this.#adopted = this.#mirror.scan()
+      this.#rules.refresh()
+      this.#rules.scan()
     } catch (error) {
       await this.close()
       throw error
@@ -132,24 +143,26 @@ export class Engine implements Fib {
     this.#groupWriter.close()
     this.#prompter.close()
     this.#kernel.close()
-    this.#endWithdrawal(new Error('the kernel writer was closed before all routes were withdrawn'))
+    this.#withdrawal.end(new Error('the kernel writer was closed before all routes were withdrawn'))
   }
 
   async withdrawAll(): Promise<void> {
     if (this.#phase !== 'running') throw new Error(`the kernel writer is ${this.#phase}`)
     this.#state.withdrawing = true
     this.#state.groups.withdrawing = true
+    this.#rules.refresh()
     for (const family of families) {
       const table = this.#state.tables[family]
       for (const row of table.scattered()) table.enqueue(row)
     }
     this.#soon()
-    await new Promise<void>((resolve, reject) => this.#withdrawal.push({ resolve, reject }))
+    await this.#withdrawal.wait()
   }
 
   configure(settings: FibSettings): void {
     const before = this.#state.settings
     const moved = this.#state.setSettings(settings)
+    this.#rules.refresh()
     const { groups, nextHops } = this.#state
     if (settings.protocol !== before.protocol) groups.renounce()
     else if (settings.nexthops !== before.nexthops) groups.touchAll()
@@ -214,6 +227,11 @@ export class Engine implements Fib {
     this.#soon()
   }
 
+  guard(guard: Guard): void {
+    this.#rules.guard(guard)
+    this.#soon()
+  }
+
   synchronised(): void {
     if (this.#state.synchronised) return
     this.#state.synchronised = true
@@ -259,7 +277,7 @@ export class Engine implements Fib {
   }
 
   async status(): Promise<FibStatus> {
-    return this.#views.status(this.#adopted)
+    return { ...this.#views.status(this.#adopted), rules: this.#rules.status() }
   }
 
   async routes(page: { after: string | null; limit: number }): Promise<readonly FibRouteView[]> {
@@ -268,6 +286,10 @@ export class Engine implements Fib {
 
   async lookup(prefix: string): Promise<FibLookup> {
     return this.#views.lookup(prefix)
+  }
+
+  async nexthops(): Promise<readonly FibNexthop[]> {
+    return this.#views.objects()
   }
 
   async difference(): Promise<readonly FibDifference[]> {
@@ -289,17 +311,27 @@ export class Engine implements Fib {
     this.#rescan()
     this.#nexthops.recheck()
     if (this.#state.view.expireVerdicts(this.#clock.now())) this.#state.nextHops.touchAll()
+    if (this.#state.refreshSources()) this.#queueAll()
     this.#settle()
-    if (this.#writer.ready) this.#writer.write()
+    if (this.#writer.ready) {
+      this.#writer.write()
+      // The last route may have left an object.
+      this.#groupWriter.collectLater()
+    }
+    this.#rules.write()
     if (this.#writer.queued === 0 && !this.#scans.pending) this.#groupWriter.collect(false)
     this.#journal.turn()
     this.#checkWithdrawal()
     this.#armWake()
-    if (this.#writer.ready || this.#state.nextHops.pending) this.#soon()
+    if (this.#writer.ready || this.#state.nextHops.pending || this.#rules.pending) this.#soon()
   }
 
   #rescan(): void {
-    if (!this.#scans.run(() => this.#mirror.scan())) return
+    const scan = () => {
+      this.#mirror.scan()
+      this.#rules.scan()
+    }
+    if (!this.#scans.run(scan)) return
     // What was notified during the dump is newer than the dump.
     this.#kernel.drain()
     this.#writer.resume()
@@ -361,7 +393,8 @@ export class Engine implements Fib {
     const { groups, view } = this.#state
     const nowMs = this.#clock.now()
     const groupsDueMs = groups.nextDueMs(nowMs)
-    const dueMs = Math.min(this.#writer.nextDueMs, groupsDueMs, view.verdictDueMs)
+    const { nextDueMs: rulesDueMs } = this.#rules
+    const dueMs = Math.min(this.#writer.nextDueMs, groupsDueMs, view.verdictDueMs, rulesDueMs)
     if (this.#wake !== null && this.#wake.dueMs <= dueMs) return
     this.#wake?.timer.cancel()
     this.#wake = null
@@ -370,27 +403,21 @@ export class Engine implements Fib {
     const timer = this.#clock.schedule(waitMs, () => {
       this.#wake = null
       this.#writer.wake(false)
+      this.#rules.wake()
       this.#soon()
     })
     this.#wake = { timer, dueMs }
   }
 
   #checkWithdrawal(): void {
-    if (this.#withdrawal.length === 0 || this.#writer.queued > 0) return
+    if (!this.#withdrawal.awaited || this.#writer.queued > 0) return
+    if (this.#rules.pending) return
     if (this.#state.installed() === 0) {
       this.#groupWriter.collect(true)
-      this.#endWithdrawal(null)
+      this.#withdrawal.end(null)
     } else if (this.#writer.retrying > 0) {
       const left = this.#state.installed()
-      this.#endWithdrawal(new Error(`${left} routes could not be withdrawn; see the events`))
+      this.#withdrawal.end(new Error(`${left} routes could not be withdrawn; see the events`))
     }
-  }
-
-  #endWithdrawal(error: Error | null): void {
-    for (const waiter of this.#withdrawal) {
-      if (error === null) waiter.resolve()
-      else waiter.reject(error)
-    }
-    this.#withdrawal = []
   }
 }

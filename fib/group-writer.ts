@@ -150,6 +150,8 @@ export class GroupWriter {
     const { clock, journal, mirror, state } = this.#parts
     if (error === null || (request.operation === 'remove' && isAbsent(error))) {
       this.#proven = true
+      if (request.operation === 'remove') journal.counters.objectsRemoved++
+      else journal.counters.objectsWritten++
       const text = request.operation === 'remove' ? this.#obituary(request.id) : null
       const routes = mirror.dropRoutes(this.#groups.done(request))
       if (text !== null) {
@@ -165,7 +167,7 @@ export class GroupWriter {
     } else if (error.errno === errnos.exists) {
       this.#groups.giveUp(request.id)
     } else if (this.#groups.refused(request, clock.now())) {
-      journal.counters.errors++
+      journal.countError(error.errno)
       const what = request.operation === 'hop' ? ` ${request.gateway}` : ''
       const text = `${request.operation} nexthop object ${request.id}${what}: ${describeRefusal(error)}`
       journal.tell('fib.error', 'error', text, { nexthop: request.id })
@@ -181,11 +183,12 @@ export class GroupWriter {
 
   #collected(request: ObjectRequest, error: ErrorMessage | null): void {
     if (error !== null && !(request.operation === 'remove' && isAbsent(error))) {
-      this.#parts.journal.counters.errors++
+      this.#parts.journal.countError(error.errno)
       const text = `removing nexthop object ${request.id}: ${describeRefusal(error)}`
       this.#parts.journal.tell('fib.error', 'error', text)
       return
     }
+    this.#parts.journal.counters.objectsRemoved++
     this.#groups.collected(request.id)
     this.#parts.mirror.dropRoutes(this.#parts.state.nexthops.forget(request.id))
   }

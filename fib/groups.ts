@@ -191,7 +191,9 @@ export class Groups {
     if (!this.active || !this.ids.isOwn(object) || object.protocol !== settings().protocol) {
       return false
     }
-    return ways.get(held).type === ways.get(target).type && ways.plain(held) === ways.plain(target)
+    const [from, to] = [ways.get(held), ways.get(target)]
+    if (from.type !== to.type || from.source !== to.source) return false
+    return ways.plain(held) === ways.plain(target)
   }
 
   /** What was refused may work now. */

@@ -5,7 +5,8 @@
  * Reading order: types, port, address, prefix-table, numbers, netlink, request, nexthop-message,
  * nexthop-view, way, table, delta, foreign, view, resolver, nexthop-ids, dead-hops, groups, litter,
  * next-hops, state, journal, channel, dumper, retries, writer, group-writer, mirror, nexthop-mirror,
- * scans, prompter, views, engine. Beside them stand null (no kernel) and memory (a kernel in a Map).
+ * rules, rule-keeper, scans, prompter, intruders, rivals, views, withdrawal, engine. Beside them stand null (no kernel),
+ * memory (a kernel in a Map) and cleaner (what an agent left).
  */
 import { Engine } from './engine.ts'
 import { NullFib } from './null.ts'
@@ -25,5 +26,7 @@ export function createNullFib(settings: FibSettings): Fib {
   return new NullFib(settings)
 }
 
+export { type Belongings, Cleaner, type Leftovers, prefixOf, type Removal } from './cleaner.ts'
 export { type Clock, type Kernel, KernelError, type KernelListener, type Timer } from './port.ts'
+export { RuleCleaner } from './rule-cleaner.ts'
 export type * from './types.ts'

@@ -2,6 +2,7 @@
  * What this room tells: counters, and events that name single routes up to a ceiling a turn, so
  * that a hundred thousand conflicts are a few lines and a sum.
  */
+import { errnoNames } from './numbers.ts'
 import type { FibCounters, FibEvent } from './types.ts'
 
 /** Events of one kind that are told one by one in a turn. */
@@ -19,9 +20,20 @@ export class Journal {
     scans: 0,
     overflows: 0,
     swept: 0,
+    objectsWritten: 0,
+    objectsRemoved: 0,
   }
+  /** Refusals by the name of the errno. */
+  readonly errors: Record<string, number> = {}
   readonly #listeners: ((event: FibEvent) => void)[] = []
   readonly #told = new Map<FibEvent['kind'], number>()
+
+  /** Counts a refusal of the kernel. */
+  countError(errno: number): void {
+    const name = errnoNames[errno] ?? `errno ${errno}`
+    this.counters.errors++
+    this.errors[name] = (this.errors[name] ?? 0) + 1
+  }
 
   listen(listener: (event: FibEvent) => void): void {
     this.#listeners.push(listener)

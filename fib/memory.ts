@@ -3,15 +3,24 @@
  * platforms without netlink. It keeps the rules that matter (EXCL and REPLACE by prefix, table and
  * metric; deletion by protocol; IPv4 routes that vanish in silence with their interface, and any
  * with their nexthop object) and can be told to fail in ways the real one rarely does: refuse, lose
- * replies, drop notifications, know no nexthop objects.
+ * replies, drop notifications, know no nexthop objects. It is long because a kernel has many sides.
  */
 import { formatPrefix, parsePrefix } from './address.ts'
 import { encodeNexthop, MemoryNexthops } from './memory-nexthops.ts'
-import { align, legsMax, littleEndian, RouteMessage, readRoute, visitMessages } from './netlink.ts'
+import {
+  align,
+  familyNumber,
+  legsMax,
+  littleEndian,
+  RouteMessage,
+  readRoute,
+  visitMessages,
+} from './netlink.ts'
 import { type NexthopObject, readNexthop } from './nexthop-message.ts'
 import { errnos, linkFlags, messageFlags, messageTypes, routeTypes } from './numbers.ts'
 import { type Kernel, KernelError, type KernelListener } from './port.ts'
 import { encodeLegs, encodeNexthopId, type Leg, RouteBatch } from './request.ts'
+import { encodeRule, type Rule, readRule, ruleText } from './rules.ts'
 import { Ways } from './way.ts'
 
 /** Port ids of our own requests and of everybody else's. */
@@ -50,6 +59,8 @@ export class MemoryKernel implements Kernel {
   readonly log: string[] = []
   /** Requests for nexthop objects carried out, in order: `hop 1790000000`, `group …`, `remove …`. */
   readonly objectLog: string[] = []
+  /** Policy rules by their text. */
+  readonly rules = new Map<string, Rule>()
   readonly nexthops = new MemoryNexthops((ids) => this.#vanish(ids))
   /** Whether this kernel knows nexthop objects (Linux 5.3). */
   nexthopSupport = true
@@ -161,6 +172,14 @@ export class MemoryKernel implements Kernel {
     this.#notify(encodeNeighbour(interfaceIndex, address, state))
   }
 
+  /** Somebody else removes a rule. */
+  takeRule(key: string): void {
+    const rule = this.rules.get(key)
+    if (rule === undefined) return
+    this.rules.delete(key)
+    this.#notify(encodeRule('remove', rule, 0))
+  }
+
   /** Drops what waits to be notified, and says so. */
   overflow(): void {
     this.#notifications = []
@@ -186,6 +205,9 @@ export class MemoryKernel implements Kernel {
       this.log.push('prompt')
       return 0
     }
+    if (type === messageTypes.newRule || type === messageTypes.delRule) {
+      return this.#ruleRequest(type, readRule(view, start, end))
+    }
     if (type === messageTypes.newNexthop || type === messageTypes.delNexthop) {
       return this.#nexthopRequest(view, type, flags, start, end)
     }
@@ -210,6 +232,18 @@ export class MemoryKernel implements Kernel {
       this.routes.set(key, nexthop === 0 ? route : { ...route, nexthop })
     }
     this.log.push(`${operation} ${prefix}`)
+    return 0
+  }
+
+  #ruleRequest(type: number, rule: Rule | null): number {
+    if (rule === null) return errnos.invalid
+    const key = ruleText(rule)
+    const operation = type === messageTypes.delRule ? 'remove' : 'add'
+    const refused = this.refuse(operation, key)
+    if (refused !== 0) return refused
+    if (operation === 'remove') return this.rules.delete(key) ? 0 : errnos.noEntry
+    if (this.rules.has(key)) return errnos.exists
+    this.rules.set(key, rule)
     return 0
   }
 
@@ -259,6 +293,11 @@ export class MemoryKernel implements Kernel {
       }
       for (const object of this.nexthops.objects()) {
         this.#replies.push(encodeNexthop(messageTypes.newNexthop, object, sequence, ownPort))
+      }
+    } else if (type === messageTypes.getRule) {
+      for (const rule of this.rules.values()) {
+        if (familyNumber(rule.prefix.family) !== family) continue
+        this.#replies.push(encodeRule('add', rule, sequence))
       }
     } else if (type === messageTypes.getLink) {
       for (const link of this.links.values()) this.#replies.push(encodeLink(link, sequence))

@@ -8,6 +8,7 @@
  */
 import { bitsOf, type Family, formatAddress, wordsOf } from './address.ts'
 import type { Dumper } from './dumper.ts'
+import type { Intruders } from './intruders.ts'
 import type { Journal } from './journal.ts'
 import {
   type LinkMessage,
@@ -19,8 +20,14 @@ import {
   visitMessages,
 } from './netlink.ts'
 import type { NexthopMirror } from './nexthop-mirror.ts'
-import { messageFlags, messageTypes, protocolNames, tables as tableNumbers } from './numbers.ts'
-import type { Kernel } from './port.ts'
+import {
+  messageFlags,
+  messageTypes,
+  protocolNames,
+  routeTypes,
+  tables as tableNumbers,
+} from './numbers.ts'
+import type { Clock, Kernel } from './port.ts'
 import { families, type State } from './state.ts'
 import { type RouteTable, rowFlags } from './table.ts'
 import type { Foreign } from './view.ts'
@@ -29,6 +36,18 @@ import type { Writer } from './writer.ts'
 
 const kernelProtocol = 2
 
+export interface MirrorParts {
+  readonly state: State
+  readonly dumper: Dumper
+  readonly nexthops: NexthopMirror
+  readonly kernel: Kernel
+  readonly writer: Writer
+  readonly journal: Journal
+  readonly intruders: Intruders
+  readonly clock: Clock
+  readonly requestScan: (reason: string) => void
+}
+
 export class Mirror {
   readonly #state: State
   readonly #dumper: Dumper
@@ -36,32 +55,28 @@ export class Mirror {
   readonly #kernel: Kernel
   readonly #writer: Writer
   readonly #journal: Journal
+  readonly #intruders: Intruders
+  readonly #clock: Clock
   readonly #requestScan: (reason: string) => void
   readonly #route: RouteMessage = new RouteMessage()
   /** The view of the last datagram's buffer: most arrive in the same one. */
   #view: DataView = new DataView(new ArrayBuffer(0))
 
-  constructor(
-    state: State,
-    dumper: Dumper,
-    nexthops: NexthopMirror,
-    kernel: Kernel,
-    writer: Writer,
-    journal: Journal,
-    requestScan: (reason: string) => void,
-  ) {
-    this.#state = state
-    this.#dumper = dumper
-    this.#nexthops = nexthops
-    this.#kernel = kernel
-    this.#writer = writer
-    this.#journal = journal
-    this.#requestScan = requestScan
+  constructor(parts: MirrorParts) {
+    this.#state = parts.state
+    this.#dumper = parts.dumper
+    this.#nexthops = parts.nexthops
+    this.#kernel = parts.kernel
+    this.#writer = parts.writer
+    this.#journal = parts.journal
+    this.#intruders = parts.intruders
+    this.#clock = parts.clock
+    this.#requestScan = parts.requestScan
   }
 
   /**
-   * Reads links, nexthop objects, neighbours and routes whole, and queues whatever differs from what is wanted. Gives
-   * the number of routes of ours that were not known, by family. Throws KernelError.
+   * Reads links, nexthop objects, neighbours and routes whole, and queues whatever differs from what
+   * is wanted. Gives the number of routes of ours that were not known, by family. Throws KernelError.
    */
   scan(): Readonly<Record<Family, number>> {
     const state = this.#state
@@ -217,8 +232,10 @@ export class Mirror {
       table.enqueue(row)
       return
     }
+    const prefix = this.#state.prefixText(table, row)
+    // Anybody may delete a route by hand; who makes one with our mark takes it for his own.
+    if (what === 'was changed') this.#intruders.note(port, prefix, this.#clock.now())
     if (table.isWanted(row)) {
-      const prefix = this.#state.prefixText(table, row)
       const text = `${prefix} ${what} by another program; set right`
       this.#journal.counters.repairs++
       this.#journal.tell('fib.repaired', 'info', text, { prefix })
@@ -230,6 +247,7 @@ export class Mirror {
     if (!this.#learn(this.#state.view.foreign, route, replaces)) return
     this.#touch(route)
     const row = table.index.find(route.destination, 0, route.length)
+    if (row >= 0 && route.type === routeTypes.local) table.enqueue(row)
     if (row < 0 || !replaces || table.ways[row] === noWay) return
     const mark = this.#state.markOf(table.marks[row]!)
     if (mark.table !== route.table || mark.metric !== route.metric) return
@@ -250,7 +268,8 @@ export class Mirror {
     this.#state.view.foreign[route.family].forget(route)
     this.#touch(route)
     const row = table.index.find(route.destination, 0, route.length)
-    if (row >= 0 && table.has(row, rowFlags.conflict)) table.enqueue(row)
+    if (row < 0) return
+    if (table.has(row, rowFlags.conflict) || route.type === routeTypes.local) table.enqueue(row)
   }
 
   #touch(route: RouteMessage): void {

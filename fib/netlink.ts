@@ -289,7 +289,8 @@ export function readError(view: DataView, flags: number, start: number, end: num
   return { errno, text }
 }
 
-function readText(view: DataView, start: number, end: number): string {
+/** A text that ends with a zero byte, or where it ends. */
+export function readText(view: DataView, start: number, end: number): string {
   let text = ''
   for (let at = start; at < end; at++) {
     const byte = view.getUint8(at)

@@ -12,6 +12,11 @@ export const groupIdFirst = 1_791_000_000
 /** Ids in each range. */
 export const idsMax = 1_000_000
 
+/** Whether an id lies in one of the two ranges. */
+export function isOwnId(id: number): boolean {
+  return id >= hopIdFirst && id < groupIdFirst + idsMax
+}
+
 export class NexthopIds {
   readonly #view: NexthopView
   readonly #isOwnProtocol: (protocol: number) => boolean
@@ -30,7 +35,7 @@ export class NexthopIds {
   isOwn(object: NexthopObject | undefined): object is NexthopObject {
     if (object === undefined) return false
     const { id, protocol } = object
-    return id >= hopIdFirst && id < groupIdFirst + idsMax && this.#isOwnProtocol(protocol)
+    return isOwnId(id) && this.#isOwnProtocol(protocol)
   }
 
   /** Our objects in the kernel, groups first. */

@@ -11,9 +11,11 @@ import type {
   FibDifference,
   FibEvent,
   FibLookup,
+  FibNexthop,
   FibRouteView,
   FibSettings,
   FibStatus,
+  Guard,
   Resolution,
   WantedChanges,
 } from './types.ts'
@@ -45,6 +47,8 @@ export class NullFib implements Fib {
   blackholes(prefixes: readonly string[]): void {
     this.#blackholes = [...prefixes].sort((a, b) => comparePrefixes(prefixOf(a), prefixOf(b)))
   }
+
+  guard(_guard: Guard): void {}
 
   synchronised(): void {}
 
@@ -92,6 +96,11 @@ export class NullFib implements Fib {
       adoptedFamilies: [],
       counters: { ...this.#counters },
       nextHops: [...this.#tracked.keys()].sort().map(resolutionOf),
+      errors: {},
+      retrying: 0,
+      sources: [],
+      rivals: [],
+      intruders: [],
     }
   }
 
@@ -108,6 +117,10 @@ export class NullFib implements Fib {
     const own = this.#blackholes.find((own) => comparePrefixes(prefixOf(own), prefix) === 0)
     const wanted = own === undefined ? null : blackholeView(own)
     return { prefix: text, wanted, kernel: [], resolutions: [] }
+  }
+
+  async nexthops(): Promise<readonly FibNexthop[]> {
+    return []
   }
 
   async difference(): Promise<readonly FibDifference[]> {
@@ -129,7 +142,9 @@ function blackholeView(prefix: string): FibRouteView {
     status: 'pending',
     nextHops: [],
     gateways: [],
+    nexthop: null,
     reason: 'runs with --fib none: nothing is installed',
+    error: null,
   }
 }
 

@@ -1,6 +1,6 @@
 /**
  * The numbers rtnetlink speaks in, and their names: linux/netlink.h, linux/rtnetlink.h,
- * linux/nexthop.h, linux/neighbour.h, linux/if.h, asm-generic/errno.h. Only those in use here.
+ * linux/nexthop.h, linux/fib_rules.h, linux/neighbour.h, linux/if.h, asm-generic/errno.h. Only those in use here.
  */
 
 export const messageTypes = {
@@ -17,6 +17,9 @@ export const messageTypes = {
   newNeighbour: 28,
   delNeighbour: 29,
   getNeighbour: 30,
+  newRule: 32,
+  delRule: 33,
+  getRule: 34,
   newNexthop: 104,
   delNexthop: 105,
   getNexthop: 106,
@@ -51,6 +54,19 @@ export const nexthopAttributes = {
   outInterface: 5,
   gateway: 6,
 } as const
+
+/** linux/fib_rules.h: FRA_* and FR_ACT_*. */
+export const ruleAttributes = {
+  destination: 1,
+  inInterface: 3,
+  priority: 6,
+  suppressPrefixLength: 14,
+  table: 15,
+  padding: 18,
+  protocol: 21,
+} as const
+
+export const ruleActions = { lookup: 1, blackhole: 6, unreachable: 7 } as const
 
 export const routeTypes = { unicast: 1, local: 2, blackhole: 6 } as const
 
@@ -96,6 +112,12 @@ export const protocolNames: Readonly<Record<number, string>> = {
   188: 'ospf',
   189: 'rip',
   192: 'eigrp',
+}
+
+/** `bird (12)`, `kernel (2)`; `protocol 200` when the number has no name. */
+export function protocolText(protocol: number): string {
+  const name = protocolNames[protocol]
+  return name === undefined ? `protocol ${protocol}` : `${name} (${protocol})`
 }
 
 /** Errno numbers a routing socket gives (the same on every Linux we run on). */

@@ -189,6 +189,18 @@ export function encodeNexthopId(id: number): Uint8Array {
   return bytes
 }
 
+/** The same attributes, with the source address that local programs are to use (RTA_PREFSRC). */
+export function encodeSource(leads: Uint8Array, source: string): Uint8Array {
+  const address = parseAddress(source)
+  if (address === null) return leads
+  const bytes = new Uint8Array(leads.length + 4 + address.words.length * 4)
+  bytes.set(leads)
+  const view = new DataView(bytes.buffer)
+  attribute(view, leads.length, attributeTypes.preferredSource, address.words.length * 4)
+  writeWords(view, leads.length + 4, address)
+  return bytes
+}
+
 function encodeGateway(view: DataView, at: number, family: Family, gateway: string | null): number {
   const address = gateway === null ? null : parseAddress(gateway)
   if (address === null) return at

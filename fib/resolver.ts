@@ -30,6 +30,8 @@ const recursionMax = 8
 /** Reason of a next hop that is the node itself: no fault, every announcement of our own has it. */
 export const ownAddressReason = 'an address of this node'
 
+const ownPrefixReason = 'it is an address of this node'
+
 export interface Answer {
   /** Where to send packets; empty: nowhere. Gateways are named even when on link. */
   readonly legs: readonly Leg[]
@@ -101,6 +103,7 @@ export class Resolver {
     const { addresses, lengths } = table.index
     const at = row * table.index.words
     const length = lengths[row]!
+    if (this.#isOwnAddress(family, addresses, at, length)) return ownPrefixReason
     if (!this.#interest[family].has(addresses, at, length)) return null
     const set = this.#parts.setOf(table.sets[row]!)
     if (set === null) return null
@@ -113,6 +116,12 @@ export class Resolver {
     if (hop !== undefined) return 'its own next hop would resolve through it'
     const peer = set.peers.find(captures)
     return peer === undefined ? null : 'the peer it came from would be reached through it'
+  }
+
+  #isOwnAddress(family: Family, words: Uint32Array, at: number, length: number): boolean {
+    if (length !== bitsOf(family)) return false
+    const routes = this.#parts.view.foreign[family].at(words, at, length)
+    return routes.some((route) => route.type === routeTypes.local)
   }
 
   /** Whether a route of ours of this length would win over the routes of others for the address. */

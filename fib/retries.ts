@@ -8,6 +8,10 @@ import type { RouteTable } from './table.ts'
 export interface Retry {
   /** Refusals in a row; 0: the kernel refused nothing, somebody interfered. */
   readonly attempts: number
+  /** Of the last refusal; 0 without one. */
+  readonly errno: number
+  /** When the first refusal in this row came, in milliseconds of the clock. */
+  readonly sinceMs: number
   readonly dueMs: number
   /** For people. */
   readonly reason: string

@@ -2,12 +2,13 @@
  * Everything this room knows, in one place: settings and marks, our routes, the kernel as we see it,
  * and the next hops. What to do with a row follows from here without asking anybody.
  */
-import { type Family, formatPrefix } from './address.ts'
+import { bitsOf, type Family, formatPrefix, parseAddress } from './address.ts'
 import { delta, type Operation } from './delta.ts'
 import { Groups } from './groups.ts'
 import type { RouteMessage } from './netlink.ts'
 import { NextHops } from './next-hops.ts'
 import { NexthopView } from './nexthop-view.ts'
+import { routeTypes } from './numbers.ts'
 import type { Mark } from './request.ts'
 import { Resolver, type ResolverParts } from './resolver.ts'
 import { RouteTable, rowFlags } from './table.ts'
@@ -39,6 +40,8 @@ export class State {
   synchronised = false
   /** Every route of ours is on its way out. */
   withdrawing = false
+  /** The preferred sources in force: those wanted that are addresses of this host. */
+  #sources: Record<Family, string | null> = { 4: null, 6: null }
   /** Whether rows may name the nexthop group of another set, because it leads alike. */
   lodging = false
 
@@ -112,7 +115,10 @@ export class State {
     if (table.has(row, rowFlags.blackhole)) return blackholeWay
     const set = table.sets[row]!
     if (set === 0 || this.resolver.refusal(table.family, row) !== null) return noWay
-    const target = this.nextHops.wayOf(set, table.family)
+    const target = this.ways.withSource(
+      this.nextHops.wayOf(set, table.family),
+      this.#sources[table.family],
+    )
     const held = table.ways[row]!
     if (target === held || !this.#leadsAlike(held, target)) return target
     this.lodging = true
@@ -125,7 +131,7 @@ export class State {
       const set = table.sets[row]!
       const held = table.ways[row]!
       if (set === 0 || held === noWay || this.ways.get(held).nexthop === 0) continue
-      if (this.nextHops.wayOf(set, table.family) !== held) yield row
+      if (this.nextHops.wayOf(set, table.family) !== this.ways.get(held).base) yield row
     }
   }
 
@@ -140,6 +146,31 @@ export class State {
       held: !unheld && this.holder(table, row) !== null,
       kept: table.has(row, rowFlags.stale) && !this.synchronised && !this.withdrawing,
     })
+  }
+
+  /** The source address wanted in this family, whether it is on this host or not. */
+  wantedSource(family: Family): string | null {
+    return this.settings.preferredSources?.[family === 4 ? 'ipv4' : 'ipv6'] ?? null
+  }
+
+  /** Whether the kernel has this address: then there is a route to it of type local. */
+  isOwnAddress(text: string): boolean {
+    const address = parseAddress(text)
+    if (address === null) return false
+    const { family, words } = address
+    const routes = this.view.foreign[family].at(words, 0, bitsOf(family))
+    return routes.some((route) => route.type === routeTypes.local)
+  }
+
+  /** Looks which preferred sources can be used; true when that changed, and with it every way. */
+  refreshSources(): boolean {
+    const before = this.#sources
+    const source = (family: Family): string | null => {
+      const wanted = this.wantedSource(family)
+      return wanted !== null && this.isOwnAddress(wanted) ? wanted : null
+    }
+    this.#sources = { 4: source(4), 6: source(6) }
+    return families.some((family) => this.#sources[family] !== before[family])
   }
 
   /** The foreign route that holds the key this row would have, or null. */

@@ -22,6 +22,28 @@ export interface FibSettings {
    * 5.3), so that a failover is one message a group. `Off`: plain routes and multipath.
    */
   readonly nexthops?: 'Auto' | 'Off'
+  /**
+   * Source address that routes recommend to local programs, one a family (`src` of `ip route`). It is
+   * used while it is an address of this host.
+   */
+  readonly preferredSources?: { readonly ipv4: string | null; readonly ipv6: string | null }
+}
+
+/** Ranges of which only some addresses lead anywhere, and those not by a route. */
+export interface Guard {
+  readonly prefixes: readonly string[]
+  /** `drop` is silent; `reject` answers that the network is unreachable. */
+  readonly action: 'drop' | 'reject'
+}
+
+/** Policy rules of ours. */
+export interface FibRules {
+  readonly wanted: number
+  readonly installed: number
+  /** Those wanted that the kernel doesn't have, as `ip rule` would print them; at most 20. */
+  readonly missing: readonly string[]
+  /** What the kernel refuses one of them for; null: nothing is refused. */
+  readonly reason: string | null
 }
 
 /** See RouteChanges of the protocol engine: the same plain data, declared where it is consumed. */
@@ -82,8 +104,23 @@ export interface FibRouteView {
   readonly nextHops: readonly string[]
   /** What the kernel holds. */
   readonly gateways: readonly Gateway[]
+  /** Id of the nexthop object that the kernel's route names; null: none. */
+  readonly nexthop: number | null
   /** In words, when the status is not `installed`. */
   readonly reason: string | null
+  /** What the kernel refuses, when the status is `failed`. */
+  readonly error: FibRouteError | null
+}
+
+export interface FibRouteError {
+  /** e.g. `ENETUNREACH`; null: nothing was refused, another program keeps changing the route. */
+  readonly errno: string | null
+  /** Refusals in a row. */
+  readonly attempts: number
+  /** Seconds since the first of them. */
+  readonly forSeconds: number
+  /** Seconds until it is tried again. */
+  readonly retryInSeconds: number
 }
 
 /** One prefix in the kernel's view, whoever wrote it. */
@@ -113,6 +150,8 @@ export interface FibDifference {
   readonly wanted: string | null
   readonly installed: string | null
   readonly reason: string | null
+  /** What the kernel refuses, where that is the reason. */
+  readonly error: FibRouteError | null
 }
 
 export interface FibStatus {
@@ -133,7 +172,55 @@ export interface FibStatus {
   readonly counters: FibCounters
   /** Nexthop objects of ours in the kernel; `mode` is `plain` where routes carry their next hops. */
   readonly objects?: FibObjects
+  /** Policy rules that guard ranges; absent where the kernel isn't written. */
+  readonly rules?: FibRules
   readonly nextHops: readonly Resolution[]
+  /** Refusals so far by the name of the errno. */
+  readonly errors: Readonly<Record<string, number>>
+  /** Routes that wait to be tried again. */
+  readonly retrying: number
+  /** The preferred source addresses wanted; `own` while they are addresses of this host. */
+  readonly sources: readonly { readonly address: string; readonly own: boolean }[]
+  /** Other programs with routes for prefixes that are wanted here, most routes first. */
+  readonly rivals: readonly FibRival[]
+  /** Programs that lately changed routes with our very mark. */
+  readonly intruders: readonly FibIntruder[]
+}
+
+/** Somebody else's routes for the prefixes we want, in the table we write. */
+export interface FibRival {
+  /** Routing protocol number of those routes, and its name: `bird (12)`. */
+  readonly protocol: number
+  readonly name: string
+  /** Routes that hold our very key: ours can't be installed. */
+  readonly holding: number
+  /** Routes with a lower metric: the kernel uses them and not ours. */
+  readonly winning: number
+  /** Routes with a higher metric: ours are used. */
+  readonly resting: number
+  /** Some of the prefixes, and the interfaces their routes lead through. */
+  readonly prefixes: readonly string[]
+  readonly interfaces: readonly string[]
+}
+
+/** A program that writes routes with our protocol number, metric and table. */
+export interface FibIntruder {
+  /** Netlink port id: mostly the number of its process. */
+  readonly port: number
+  readonly changes: number
+  /** The last prefix it changed. */
+  readonly prefix: string
+}
+
+/** A nexthop object of ours in the kernel. */
+export interface FibNexthop {
+  readonly id: number
+  readonly kind: 'hop' | 'group'
+  /** Ids of a group's members, ascending. */
+  readonly members: readonly number[]
+  readonly gateways: readonly Gateway[]
+  /** Routes of ours that name it. */
+  readonly routes: number
 }
 
 export interface FibObjects {
@@ -153,6 +240,9 @@ export interface FibCounters {
   readonly scans: number
   readonly overflows: number
   readonly swept: number
+  /** Nexthop objects made or changed, and removed. */
+  readonly objectsWritten: number
+  readonly objectsRemoved: number
 }
 
 export interface FibEvent {
@@ -164,6 +254,7 @@ export interface FibEvent {
     | 'fib.error'
     | 'fib.overflow'
     | 'fib.nexthop'
+    | 'fib.rule'
   readonly level: 'debug' | 'info' | 'warn' | 'error'
   readonly text: string
   readonly data?: Readonly<Record<string, unknown>>
@@ -181,6 +272,11 @@ export interface Fib {
   change(changes: WantedChanges): void
   /** All blackholes wanted (the node's own aggregates), whole. */
   blackholes(prefixes: readonly string[]): void
+  /**
+   * All ranges guarded by policy rules, whole: what is to be forwarded there, and nobody has rewritten
+   * before, goes no further.
+   */
+  guard(guard: Guard): void
   /** First synchronisation is over: what is still stale is swept. */
   synchronised(): void
   track(nextHop: string): void
@@ -199,5 +295,7 @@ export interface Fib {
   /** Own view, ordered by prefix; `after` is the last prefix of the previous page. */
   routes(page: { after: string | null; limit: number }): Promise<readonly FibRouteView[]>
   lookup(prefix: string): Promise<FibLookup>
+  /** Nexthop objects of ours, groups first; at most 10,000. */
+  nexthops(): Promise<readonly FibNexthop[]>
   difference(): Promise<readonly FibDifference[]>
 }

@@ -150,7 +150,7 @@ export class KernelView {
   }
 
   /** A way's next hops, for people. */
-  gatewaysOf(way: Way): Gateway[] {
+  gatewaysOf(way: Pick<Way, 'legs'>): Gateway[] {
     return way.legs.map((leg) => ({
       interface: this.nameOf(leg.interface),
       gateway: leg.gateway,

@@ -4,16 +4,21 @@
  */
 import { comparePrefixes, type Family, formatPrefix, type Prefix, parsePrefix } from './address.ts'
 import type { ForeignRoute } from './foreign.ts'
+import type { Intruders } from './intruders.ts'
 import type { Journal } from './journal.ts'
 import type { Mirror } from './mirror.ts'
 import type { NexthopMirror } from './nexthop-mirror.ts'
-import { protocolNames, routeTypeNames } from './numbers.ts'
+import { errnoNames, protocolText, routeTypeNames } from './numbers.ts'
+import type { Clock } from './port.ts'
+import { findRivals } from './rivals.ts'
 import { families, type State } from './state.ts'
 import { type RouteTable, rowFlags } from './table.ts'
 import type {
   FibDifference,
   FibLookup,
+  FibNexthop,
   FibObjects,
+  FibRouteError,
   FibRouteView,
   FibStatus,
   KernelRouteView,
@@ -25,6 +30,18 @@ import type { Writer } from './writer.ts'
 /** Routes on one page, differences in one answer. */
 const pageMax = 10_000
 const differencesMax = 10_000
+/** Nexthop objects in one answer. */
+const nexthopsMax = 10_000
+
+export interface ViewsParts {
+  readonly state: State
+  readonly writer: Writer
+  readonly mirror: Mirror
+  readonly nexthops: NexthopMirror
+  readonly intruders: Intruders
+  readonly journal: Journal
+  readonly clock: Clock
+}
 
 interface Row extends Prefix {
   readonly table: RouteTable
@@ -36,20 +53,18 @@ export class Views {
   readonly #writer: Writer
   readonly #mirror: Mirror
   readonly #nexthops: NexthopMirror
+  readonly #intruders: Intruders
   readonly #journal: Journal
+  readonly #clock: Clock
 
-  constructor(
-    state: State,
-    writer: Writer,
-    mirror: Mirror,
-    nexthops: NexthopMirror,
-    journal: Journal,
-  ) {
-    this.#state = state
-    this.#writer = writer
-    this.#mirror = mirror
-    this.#nexthops = nexthops
-    this.#journal = journal
+  constructor(parts: ViewsParts) {
+    this.#state = parts.state
+    this.#writer = parts.writer
+    this.#mirror = parts.mirror
+    this.#nexthops = parts.nexthops
+    this.#intruders = parts.intruders
+    this.#journal = parts.journal
+    this.#clock = parts.clock
   }
 
   /** `adopted`: routes taken over at the start. */
@@ -92,7 +107,29 @@ export class Views {
       counters: { ...this.#journal.counters },
       objects: this.#objects(),
       nextHops: this.#state.nextHops.resolutions(),
+      errors: { ...this.#journal.errors },
+      retrying: this.#writer.retrying,
+      sources: this.#sources(),
+      rivals: findRivals(this.#state),
+      intruders: this.#intruders.list(this.#clock.now()),
     }
+  }
+
+  /** Nexthop objects of ours, groups first. */
+  objects(): FibNexthop[] {
+    const { groups, nexthops, tables, view, ways } = this.#state
+    const uses = (id: number): number =>
+      ways.allThrough(id).reduce((sum, way) => sum + tables[4].uses(way) + tables[6].uses(way), 0)
+    return groups.ids
+      .own()
+      .slice(0, nexthopsMax)
+      .map(({ id, members }) => ({
+        id,
+        kind: members.length > 0 ? 'group' : 'hop',
+        members,
+        gateways: view.gatewaysOf({ legs: nexthops.legsOf(id) }),
+        routes: uses(id),
+      }))
   }
 
   /** One page by a single pass: the smallest `limit` prefixes after `after`. */
@@ -134,6 +171,13 @@ export class Views {
     return differences.slice(0, differencesMax)
   }
 
+  #sources(): { address: string; own: boolean }[] {
+    return families.flatMap((family) => {
+      const address = this.#state.wantedSource(family)
+      return address === null ? [] : { address, own: this.#state.isOwnAddress(address) }
+    })
+  }
+
   #objects(): FibObjects {
     const { groups } = this.#state
     const own = groups.ids.own()
@@ -169,6 +213,7 @@ export class Views {
       wanted: null,
       installed: this.#wayText(way),
       reason: 'bears our mark, but was never wanted here',
+      error: null,
     }
   }
 
@@ -192,6 +237,7 @@ export class Views {
       wanted: wanted ? this.#wantedText(table, row, target) : null,
       installed: held === noWay ? null : this.#wayText(held),
       reason: this.#reasonOf(table, row, status),
+      error: this.#errorOf(table, row, status),
     }
   }
 
@@ -224,7 +270,7 @@ export class Views {
   #statusOf(table: RouteTable, row: number): RouteStatus {
     if (!table.isWanted(row)) return table.has(row, rowFlags.stale) ? 'stale' : 'pending'
     if (table.has(row, rowFlags.conflict)) return 'conflict'
-    if (this.#writer.reasonOf(table, row) !== null) return 'failed'
+    if (this.#writer.retryOf(table, row) !== null) return 'failed'
     const target = table.targets[row]!
     if (table.has(row, rowFlags.queued) || this.#state.settings.install === 'None') return 'pending'
     if (target === noWay) return 'unresolved'
@@ -239,7 +285,7 @@ export class Views {
       case 'stale':
         return 'from an earlier run, not wanted so far'
       case 'failed':
-        return this.#writer.reasonOf(table, row)
+        return this.#writer.retryOf(table, row)?.reason ?? null
       case 'conflict': {
         const holder = this.#state.holder(table, row)
         const protocol = holder === null ? 'another program' : protocolText(holder.protocol)
@@ -265,7 +311,22 @@ export class Views {
       status,
       nextHops: nextHops.wantedSet(table.sets[row]!)?.nextHops ?? [],
       gateways: view.gatewaysOf(ways.get(table.ways[row]!)),
+      nexthop: ways.get(table.ways[row]!).nexthop || null,
       reason: this.#reasonOf(table, row, status),
+      error: this.#errorOf(table, row, status),
+    }
+  }
+
+  #errorOf(table: RouteTable, row: number, status: RouteStatus): FibRouteError | null {
+    const retry = status === 'failed' ? this.#writer.retryOf(table, row) : null
+    if (retry === null) return null
+    const nowMs = this.#clock.now()
+    const { attempts, errno, sinceMs, dueMs } = retry
+    return {
+      errno: errno === 0 ? null : (errnoNames[errno] ?? `errno ${errno}`),
+      attempts,
+      forSeconds: Math.max(0, Math.round((nowMs - sinceMs) / 1000)),
+      retryInSeconds: Math.max(0, Math.ceil((dueMs - nowMs) / 1000)),
     }
   }
 
@@ -306,12 +367,6 @@ export class Views {
   #wayText(way: number): string {
     return describeWay(this.#state.ways.get(way), (index) => this.#state.view.nameOf(index))
   }
-}
-
-/** `bird (12)`, `kernel (2)`; `protocol 200` when the number has no name. */
-export function protocolText(protocol: number): string {
-  const name = protocolNames[protocol]
-  return name === undefined ? `protocol ${protocol}` : `${name} (${protocol})`
 }
 
 function rowOf(table: RouteTable, row: number): Row {

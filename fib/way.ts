@@ -9,7 +9,7 @@ import { type Family, formatAddress } from './address.ts'
 import type { RouteMessage } from './netlink.ts'
 import { NexthopView } from './nexthop-view.ts'
 import { routeTypeNames, routeTypes } from './numbers.ts'
-import { encodeLegs, encodeNexthopId, type Leg } from './request.ts'
+import { encodeLegs, encodeNexthopId, encodeSource, type Leg } from './request.ts'
 
 export const noWay = 0
 export const blackholeWay = 1
@@ -22,6 +22,10 @@ export interface Way {
   readonly nexthop: number
   /** With a nexthop object: where that leads now. */
   readonly legs: readonly Leg[]
+  /** Source address the route recommends (RTA_PREFSRC); null: none. */
+  readonly source: string | null
+  /** The same way without a source. */
+  readonly base: number
 }
 
 export class Ways {
@@ -31,6 +35,8 @@ export class Ways {
   readonly #nexthops: NexthopView
   /** Ways that name each nexthop object: one, or one for each type of route met. */
   readonly #through = new Map<number, number[]>()
+  /** By source, then by base. */
+  readonly #sourced = new Map<string, Map<number, number>>()
   #lastKey: readonly number[] = []
   #lastId = noWay
 
@@ -53,7 +59,10 @@ export class Ways {
 
   /** The number of the way that names a nexthop object. */
   through(nexthop: number, type: number = routeTypes.unicast): number {
-    const known = (this.#through.get(nexthop) ?? []).find((id) => this.get(id).type === type)
+    const known = (this.#through.get(nexthop) ?? []).find((id) => {
+      const way = this.get(id)
+      return way.type === type && way.source === null
+    })
     if (known !== undefined) return known
     const nexthops = this.#nexthops
     const id = this.#ways.length
@@ -61,6 +70,8 @@ export class Ways {
       id,
       type,
       nexthop,
+      source: null,
+      base: id,
       get legs() {
         return nexthops.legsOf(nexthop)
       },
@@ -74,10 +85,24 @@ export class Ways {
     return this.#through.get(nexthop) ?? []
   }
 
-  /** The same next hops without a nexthop object: what two ways have in common when they lead alike. */
+  /** The way of this base that recommends the source; only unicast has one. */
+  withSource(base: number, source: string | null): number {
+    if (source === null || base === noWay || base === blackholeWay) return base
+    let byBase = this.#sourced.get(source)
+    if (byBase === undefined) {
+      byBase = new Map()
+      this.#sourced.set(source, byBase)
+    }
+    return byBase.get(base) ?? this.#addSource(byBase, base, source)
+  }
+
+  /**
+   * The same next hops without a nexthop object and a source: what two ways have in common when they
+   * lead alike.
+   */
   plain(id: number): number {
     const way = this.get(id)
-    return way.nexthop === 0 ? id : this.unicast(way.legs)
+    return way.nexthop === 0 ? way.base : this.unicast(way.legs)
   }
 
   /**
@@ -100,16 +125,43 @@ export class Ways {
     const key = family === 4 ? id : -id
     const known = this.#encoded.get(key)
     if (known !== undefined) return known
-    const { nexthop, legs } = this.get(id)
-    const bytes = nexthop === 0 ? encodeLegs(family, legs) : encodeNexthopId(nexthop)
+    const { nexthop, legs, source } = this.get(id)
+    const leads = nexthop === 0 ? encodeLegs(family, legs) : encodeNexthopId(nexthop)
+    const bytes = source === null ? leads : encodeSource(leads, source)
     this.#encoded.set(key, bytes)
     return bytes
   }
 
   #wayOf(message: RouteMessage): number {
+    const base = this.#baseOf(message)
+    if (!message.hasSource || message.type !== routeTypes.unicast) return base
+    return this.withSource(base, formatAddress(message.family, message.source))
+  }
+
+  #baseOf(message: RouteMessage): number {
     if (message.nexthop !== 0) return this.through(message.nexthop, message.type)
     if (message.type === routeTypes.blackhole) return blackholeWay
     return this.#intern(message.type, legsOf(message))
+  }
+
+  #addSource(byBase: Map<number, number>, base: number, source: string): number {
+    const without = this.get(base)
+    const id = this.#ways.length
+    const { type, nexthop } = without
+    this.#ways.push({
+      id,
+      type,
+      nexthop,
+      source,
+      base,
+      get legs() {
+        return without.legs
+      },
+    })
+    byBase.set(base, id)
+    // Its routes rest on the object as those without a source do.
+    if (nexthop !== 0) this.#through.get(nexthop)?.push(id)
+    return id
   }
 
   #intern(type: number, legs: readonly Leg[]): number {
@@ -118,7 +170,7 @@ export class Ways {
     const known = this.#ids.get(key)
     if (known !== undefined) return known
     const id = this.#ways.length
-    this.#ways.push({ id, type, nexthop: 0, legs: sorted })
+    this.#ways.push({ id, type, nexthop: 0, legs: sorted, source: null, base: id })
     this.#ids.set(key, id)
     return id
   }
@@ -128,13 +180,12 @@ export class Ways {
 export function describeWay(way: Way, nameOf: (interfaceIndex: number) => string): string {
   if (way.type !== routeTypes.unicast) return routeTypeNames[way.type] ?? `type ${way.type}`
   if (way.nexthop !== 0 && way.legs.length === 0) return `nexthop object ${way.nexthop}`
-  return way.legs
-    .map((leg) =>
-      leg.gateway === null
-        ? `dev ${nameOf(leg.interface)}`
-        : `via ${leg.gateway} dev ${nameOf(leg.interface)}`,
-    )
-    .join(', ')
+  const legs = way.legs.map((leg) =>
+    leg.gateway === null
+      ? `dev ${nameOf(leg.interface)}`
+      : `via ${leg.gateway} dev ${nameOf(leg.interface)}`,
+  )
+  return legs.join(', ') + (way.source === null ? '' : ` src ${way.source}`)
 }
 
 /** Next hops of a route that was read; types other than unicast name interfaces without meaning. */
@@ -152,9 +203,13 @@ function legsOf(message: RouteMessage): Leg[] {
 }
 
 function numbersOf(message: RouteMessage): number[] {
-  // No interface has the number -1.
-  if (message.nexthop !== 0) return [message.type, -1, message.nexthop]
+  // No interface has the number -1, and none has -2.
   const numbers = [message.type]
+  if (message.hasSource) numbers.push(-2, ...message.source)
+  if (message.nexthop !== 0) {
+    numbers.push(-1, message.nexthop)
+    return numbers
+  }
   for (let leg = 0; leg < message.legs; leg++) {
     const family = message.gatewayFamilies[leg]!
     numbers.push(message.interfaces[leg]!, family)

@@ -12,7 +12,7 @@ import { errnoNames, errnos, messageFlags, protocolNames, routeTypes } from './n
 import { type Clock, type Kernel, KernelError } from './port.ts'
 import { describeRefusal, isAbsent } from './refusal.ts'
 import { batchRoutesMax, RouteBatch } from './request.ts'
-import { Retries } from './retries.ts'
+import { Retries, type Retry } from './retries.ts'
 import { families, type State } from './state.ts'
 import { type RouteTable, rowFlags } from './table.ts'
 import { blackholeWay, noWay } from './way.ts'
@@ -100,9 +100,9 @@ export class Writer {
     return this.#retries.size
   }
 
-  /** Why a row is being retried, or null. */
-  reasonOf(table: RouteTable, row: number): string | null {
-    return this.#retries.get(table, row)?.reason ?? null
+  /** What keeps a row waiting, or null. */
+  retryOf(table: RouteTable, row: number): Retry | null {
+    return this.#retries.get(table, row) ?? null
   }
 
   /**
@@ -126,7 +126,7 @@ export class Writer {
   /** Replies were lost: nothing is written before `resume`. */
   suspend(error: KernelError): void {
     this.#suspended = true
-    this.#journal.counters.errors++
+    this.#journal.countError(error.errno)
     this.#journal.tell('fib.error', 'error', `replies to changes were lost: ${error.message}`)
     this.#requestScan('replies were lost')
   }
@@ -164,6 +164,8 @@ export class Writer {
     const waitMs = Math.min(repairMaxMs, 1000 * 2 ** (repairs - 1))
     this.#retries.put(table, row, {
       attempts: 0,
+      errno: 0,
+      sinceMs: this.#retries.get(table, row)?.sinceMs ?? nowMs,
       dueMs: nowMs + waitMs,
       reason: `somebody else keeps changing it; put back every ${Math.ceil(waitMs / 1000)} s`,
       target: table.targets[row]!,
@@ -354,29 +356,31 @@ export class Writer {
 
   #refused(sent: Sent, error: ErrorMessage): void {
     const { table, row, target } = sent
-    const { counters } = this.#journal
+    const { errno } = error
     const prefix = this.#state.prefixText(table, row)
-    const attempts = (this.#retries.get(table, row)?.attempts ?? 0) + 1
+    const before = this.#retries.get(table, row)
+    const attempts = (before?.attempts ?? 0) + 1
     const reason = describeRefusal(error)
-    counters.errors++
-    const unknown = error.errno === errnos.exists
+    const unknown = errno === errnos.exists
+    this.#journal.countError(errno)
     if (unknown) this.#requestScan(`an unknown route holds ${prefix}`)
     if (attempts === 1) {
-      const data = { prefix, errno: errnoNames[error.errno] ?? error.errno }
+      const data = { prefix, errno: errnoNames[errno] ?? errno }
       this.#journal.tell('fib.error', 'error', `${sent.operation} ${prefix}: ${reason}`, data)
     }
     // The scan tells whose route that is, and hastens whatever waits; asking before is no use.
-    const waitMs = unknown
-      ? retryMaxMs
-      : Math.min(retryMaxMs, retryMs * 2 ** Math.min(attempts, 16))
-    this.#retries.put(table, row, { attempts, dueMs: this.#clock.now() + waitMs, reason, target })
+    const nowMs = this.#clock.now()
+    const backOffMs = Math.min(retryMaxMs, retryMs * 2 ** Math.min(attempts, 16))
+    const dueMs = nowMs + (unknown ? retryMaxMs : backOffMs)
+    const sinceMs = attempts === 1 ? nowMs : before!.sinceMs
+    this.#retries.put(table, row, { attempts, errno, sinceMs, dueMs, reason, target })
   }
 
   #leftoverDone(error: ErrorMessage | undefined): void {
     if (error === undefined) {
       this.#journal.counters.deleted++
     } else if (!isAbsent(error)) {
-      this.#journal.counters.errors++
+      this.#journal.countError(error.errno)
       this.#journal.tell('fib.error', 'error', `removing a moved route: ${describeRefusal(error)}`)
     }
   }

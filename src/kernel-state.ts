@@ -4,6 +4,8 @@
  * looks gets them judged by what the writer says now.
  */
 import type { Fib, FibEvent, FibRouteView, FibSettings, FibStatus } from '../fib/types.ts'
+import { processName } from './host/port-holder.ts'
+import { intruderProblems, rivalProblems } from './host/rivals.ts'
 import { fail, warn } from './intent/problem.ts'
 import type { Problem } from './intent/types.ts'
 
@@ -22,12 +24,19 @@ export class KernelState {
   readonly #suspects = new Set<string>()
   /** A complaint that is about no single route stands until the kernel's table was read again. */
   #trouble: { readonly text: string; readonly scans: number } | null = null
+  /** What others find wrong with the host. */
+  #host: () => readonly Problem[] = () => []
   #started = false
   #death: string | null = null
 
   constructor(fib: Fib, settings: () => FibSettings) {
     this.#fib = fib
     this.#settings = settings
+  }
+
+  /** Problems of the host are shown beside those of the writer. */
+  attend(host: () => readonly Problem[]): void {
+    this.#host = host
   }
 
   /** From now on a writer that can't be asked is news. */
@@ -74,7 +83,15 @@ export class KernelState {
   async look(): Promise<KernelLook> {
     try {
       const status = await this.#fib.status()
-      return { status, problems: [...this.#troubles(status), ...(await this.#routes(status))] }
+      const problems = [
+        ...this.#host(),
+        ...this.#troubles(status),
+        ...(await this.#routes(status)),
+        ...rivalProblems(status.rivals),
+        ...intruderProblems(status.intruders, processName),
+        ...sourceProblems(status),
+      ]
+      return { status, problems }
     } catch (error) {
       const status = { ...nothingDone, settings: this.#settings() }
       if (!this.#started) return { status, problems: [] }
@@ -118,6 +135,16 @@ export class KernelState {
   }
 }
 
+function sourceProblems({ sources }: FibStatus): Problem[] {
+  return sources
+    .filter(({ own }) => !own)
+    .map(({ address }) => {
+      const message = `${address} is no address of this host; routes recommend no source meanwhile`
+      const remedy = 'add it to an interface, or correct fib.prefSrc'
+      return warn('SourceAbsent', 'kernel', message, remedy)
+    })
+}
+
 function conflictOf({ prefix, reason }: FibRouteView): Problem {
   const remedy = 'remove the other route, or give ours another fib.metric'
   return warn('KernelConflict', `route ${prefix}`, reason ?? 'held by another program', remedy)
@@ -155,6 +182,13 @@ const nothingDone: Omit<FibStatus, 'settings'> = {
     scans: 0,
     overflows: 0,
     swept: 0,
+    objectsWritten: 0,
+    objectsRemoved: 0,
   },
   nextHops: [],
+  errors: {},
+  retrying: 0,
+  sources: [],
+  rivals: [],
+  intruders: [],
 }

@@ -24,8 +24,8 @@ const options = {
 } as const
 const netlinkOptions = { addMembership: 1, capAck: 10, extAck: 11, strictCheck: 12 } as const
 
-/** RTNLGRP_*: link, neighbours, IPv4 addresses and routes, IPv6 routes. */
-const groups = [1, 3, 5, 7, 11]
+/** RTNLGRP_*: link, neighbours, IPv4 addresses, routes and rules, IPv6 routes and rules. */
+const groups = [1, 3, 5, 7, 8, 11, 19]
 /** RTNLGRP_NEXTHOP: kernels before 5.3 have neither it nor anything to tell there. */
 const nexthopGroup = 32
 
@@ -52,10 +52,7 @@ const getsockname = koffi
 interface PollHandle {
   close(): void
 }
-type Poll = (
-  fd: number,
-  callback: (status: number, events: { readonly readable: boolean }) => void,
-) => PollHandle
+type Poll = (fd: number, callback: (status: number) => void) => PollHandle
 
 export class NetlinkKernel implements Kernel {
   port = 0
@@ -103,11 +100,7 @@ export class NetlinkKernel implements Kernel {
       throw error
     }
     this.#listener = listener
-    const poll = koffi.node.poll as unknown as Poll
-    this.#poll = poll(this.#events, (status) => {
-      if (status < 0) listener.failed(new KernelError('waiting for notifications', -status))
-      else this.drain()
-    })
+    this.#watch()
   }
 
   close(): void {
@@ -133,24 +126,42 @@ export class NetlinkKernel implements Kernel {
     }
   }
 
+  drain(): void {
+    this.#read()
+  }
+
+  /**
+   * libuv takes the error of a socket that lost notifications for a bad descriptor, and watches it no
+   * longer (seen in 1.46, `uv__poll_io`): reading finds the true error, and the watch begins anew.
+   */
+  #watch(): void {
+    const poll = koffi.node.poll as unknown as Poll
+    this.#poll = poll(this.#events, (status) => {
+      if (status < 0) this.#poll?.close()
+      const readable = this.#read()
+      if (status < 0 && readable) this.#watch()
+    })
+  }
+
   /**
    * Reads until nothing is left: once the buffer has overflowed, the kernel drops everything until
-   * the queue is empty.
+   * the queue is empty. False when the socket can't be read any more, or is closed.
    */
-  drain(): void {
+  #read(): boolean {
     while (this.#listener !== null) {
       const length = recv(this.#events, this.#bytes, 0)
-      if (length === -errnoNumbers.again) return
+      if (length === -errnoNumbers.again) return true
       if (length === -errnoNumbers.interrupted) continue
       if (length === -errnoNumbers.noBuffers) {
         this.#listener.overflowed()
       } else if (length < 0) {
         this.#listener.failed(new KernelError('reading notifications', -length))
-        return
+        return false
       } else {
         this.#listener.notified(this.#bytes, length)
       }
     }
+    return false
   }
 
   /**

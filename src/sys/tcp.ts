@@ -17,6 +17,7 @@ import type {
   ListenOptions,
   Transport,
 } from '../../bgp/types.ts'
+import { findPortHolder } from '../host/port-holder.ts'
 import * as libc from './libc.ts'
 import { bindListener, familyOf, openSocket, setKey, setTtl } from './tcp-options.ts'
 
@@ -25,22 +26,55 @@ const queuedBytesHigh = 256 * 1024
 
 const ttlMax = 255
 
+/**
+ * Every connection reads into this: what came is handed on before anything else is read. A buffer for
+ * each would be the most that an idle session costs, and one for each read the most garbage.
+ */
+const receiveBuffer = new Uint8Array(64 * 1024)
+
+/** What Node's sockets take and its types lack words for. */
+interface SocketOptions extends net.SocketConstructorOpts {
+  readonly onread: net.OnReadOpts
+  readonly handle?: object
+  /** Reading begins when it is asked for. */
+  readonly manualStart?: boolean
+}
+
+/** Where that goes which a socket reads. */
+interface Reader {
+  take: (chunk: Uint8Array) => void
+}
+
+/** Nothing is read before there is a connection to take it. */
+const ignore = (): void => {}
+
+function readInto(reader: Reader): net.OnReadOpts {
+  return {
+    buffer: receiveBuffer,
+    callback: (length) => {
+      reader.take(receiveBuffer.subarray(0, length))
+      return true
+    },
+  }
+}
+
 export function createTransport(): Transport {
   return { dial, listen }
 }
 
 function dial(options: DialOptions, events: ConnectionEvents): Connection {
   const { address, port, localAddress } = options
+  const reader: Reader = { take: ignore }
   let socket: net.Socket
   try {
-    socket = dialSocket(options)
+    socket = dialSocket(options, readInto(reader))
   } catch (cause) {
     socket = new net.Socket()
-    const connection = new TcpConnection(socket, events, options)
+    const connection = new TcpConnection(socket, reader, events, options)
     socket.destroy(cause instanceof Error ? cause : new Error(String(cause)))
     return connection
   }
-  const connection = new TcpConnection(socket, events, options)
+  const connection = new TcpConnection(socket, reader, events, options)
   socket.connect({
     host: address,
     port,
@@ -52,8 +86,12 @@ function dial(options: DialOptions, events: ConnectionEvents): Connection {
 }
 
 /** Options must be there before SYN: then the socket is made by hand. */
-function dialSocket({ address, password, ttl, minTtl }: DialOptions): net.Socket {
-  if (password === null && ttl === null && minTtl === null) return new net.Socket()
+function dialSocket(
+  { address, password, ttl, minTtl }: DialOptions,
+  onread: net.OnReadOpts,
+): net.Socket {
+  const plain: SocketOptions = { onread }
+  if (password === null && ttl === null && minTtl === null) return new net.Socket(plain)
   const family = familyOf(address)
   const fd = openSocket(family)
   try {
@@ -63,9 +101,25 @@ function dialSocket({ address, password, ttl, minTtl }: DialOptions): net.Socket
     libc.close(fd)
     throw cause
   }
-  // Reading would begin at once and fail, since there is no connection yet; the types lack the word.
-  const manual: net.SocketConstructorOpts & { manualStart: boolean } = { fd, manualStart: true }
+  // Reading would begin at once and fail, since there is no connection yet.
+  const manual: SocketOptions = { fd, manualStart: true, onread }
   return new net.Socket(manual)
+}
+
+/**
+ * The same connection under another socket, which reads as we want it: a server makes its sockets
+ * itself. Neither has read anything yet.
+ */
+function reopen(accepted: net.Socket, onread: net.OnReadOpts): net.Socket {
+  const holder = accepted as unknown as { _handle: object | null }
+  const handle = holder._handle
+  // Already closed by the peer: it will say so.
+  if (handle === null) return accepted
+  const again: SocketOptions = { handle, onread, manualStart: true }
+  const socket = new net.Socket(again)
+  holder._handle = null
+  accepted.destroy()
+  return socket
 }
 
 async function listen(
@@ -85,15 +139,26 @@ async function listen(
     listener.setKeys(keys ?? [])
   } catch (cause) {
     libc.close(fd)
-    throw cause
+    throw nameHolder(cause, port)
   }
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen({ fd }, backlog, resolve)
+  }).catch((cause) => {
+    throw nameHolder(cause, port)
   })
   // One connection that could not be accepted, for want of descriptors say; the listener lives on.
   server.on('error', (error) => process.emitWarning(`accept on port ${port}: ${error.message}`))
   return listener
+}
+
+/** Says who has the port, where that can be known. */
+function nameHolder(cause: unknown, port: number): unknown {
+  if (!(cause instanceof Error) || !('code' in cause) || cause.code !== 'EADDRINUSE') return cause
+  const holder = findPortHolder(port)
+  return holder === null
+    ? cause
+    : Object.assign(cause, { holder: `${holder.name} (process ${holder.pid})` })
 }
 
 class TcpListener implements Listener {
@@ -145,7 +210,7 @@ class TcpIncoming implements Incoming {
   readonly remoteAddress: string
   readonly remotePort: number
   readonly localAddress: string
-  readonly #socket: net.Socket
+  #socket: net.Socket
   readonly #family: 4 | 6
 
   constructor(socket: net.Socket, family: 4 | 6) {
@@ -161,7 +226,9 @@ class TcpIncoming implements Incoming {
   accept(events: ConnectionEvents): Connection {
     const { remoteAddress, remotePort, localAddress } = this
     const ends = { address: remoteAddress, port: remotePort, localAddress }
-    const connection = new TcpConnection(this.#socket, events, ends)
+    const reader: Reader = { take: ignore }
+    this.#socket = reopen(this.#socket, readInto(reader))
+    const connection = new TcpConnection(this.#socket, reader, events, ends)
     this.#socket.resume()
     return connection
   }
@@ -193,6 +260,7 @@ class TcpConnection implements Connection {
 
   constructor(
     socket: net.Socket,
+    reader: Reader,
     events: ConnectionEvents,
     ends: { readonly address: string; readonly port: number; readonly localAddress: string | null },
   ) {
@@ -203,9 +271,9 @@ class TcpConnection implements Connection {
     this.#localAddress = socket.localAddress ?? ends.localAddress ?? ''
     this.#localPort = socket.localPort ?? 0
     socket.on('connect', () => this.#connected())
-    socket.on('data', (chunk) => {
+    reader.take = (chunk) => {
       if (!this.#silent) events.data(chunk)
-    })
+    }
     socket.on('error', (error: NodeJS.ErrnoException) => {
       this.#error = { code: error.code ?? 'EUNKNOWN', message: error.message }
     })

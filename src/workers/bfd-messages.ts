@@ -1,4 +1,5 @@
 /** What the main thread and the BFD thread say to each other. Both keep their order. */
+import type { MessagePort } from 'node:worker_threads'
 import type { BfdEvent, BfdSessionConfig, BfdState, BfdView, Refusal } from '../../bgp/bfd/index.ts'
 
 export interface BfdWorkerData {
@@ -9,6 +10,8 @@ export interface BfdWorkerData {
 }
 
 export type ToBfdWorker =
+  /** The kernel writer's thread hears of next hops by this line (HopReport). */
+  | { readonly to: 'line'; readonly line: MessagePort }
   /** The whole wanted set. */
   | { readonly to: 'sessions'; readonly sessions: readonly BfdSessionConfig[] }
   /** The last page of views was taken in; the next may come. */

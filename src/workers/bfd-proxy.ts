@@ -2,7 +2,7 @@
  * BFD as the main thread holds it. The thread is made when the first session is wanted, and made anew
  * should it ever die; its death is no news of any path, so nothing is reported as failed.
  */
-import { Worker } from 'node:worker_threads'
+import { type MessagePort, Worker } from 'node:worker_threads'
 import {
   type BfdEvent,
   type BfdSessionConfig,
@@ -25,9 +25,16 @@ export interface BfdOptions {
   readonly netnsPath?: string
   /** SCHED_RR priority, 1 to 99; null: an ordinary thread. Default 5, where it is allowed. */
   readonly realtimePriority?: number | null
+  /**
+   * Gives each new thread a line to the kernel writer's (`FibWorker.line`), by which it tells of next
+   * hops that die and live again; where there is none, whoever listens to `onState` does that.
+   */
+  readonly line?: () => MessagePort | null
 }
 
 export interface Bfd {
+  /** Whether the thread itself tells the kernel writer of next hops. */
+  readonly reportsHops: boolean
   /** From now on wanted sessions are run. */
   start(): Promise<void>
   /** Tells every remote AdminDown, so that it doesn't take the end for a failure. */
@@ -51,14 +58,17 @@ export interface Bfd {
 
 /** BFD in a thread of its own. Building it does nothing. */
 export function createBfd(options: BfdOptions = {}): Bfd {
-  return new BfdProxy({
+  const data = {
     netnsPath: options.netnsPath ?? null,
     priority: options.realtimePriority === undefined ? defaultPriority : options.realtimePriority,
-  })
+  }
+  return new BfdProxy(data, options.line ?? (() => null))
 }
 
 class BfdProxy implements Bfd {
+  reportsHops = false
   readonly #data: BfdWorkerData
+  readonly #line: () => MessagePort | null
   #state: 'built' | 'running' | 'closed' = 'built'
   #worker: Worker | null = null
   #ended: Promise<void> = Promise.resolve()
@@ -69,8 +79,9 @@ class BfdProxy implements Bfd {
   readonly #stateListeners: ((state: BfdState) => void)[] = []
   readonly #eventListeners: ((event: BfdEvent) => void)[] = []
 
-  constructor(data: BfdWorkerData) {
+  constructor(data: BfdWorkerData, line: () => MessagePort | null) {
     this.#data = data
+    this.#line = line
   }
 
   async start(): Promise<void> {
@@ -132,6 +143,9 @@ class BfdProxy implements Bfd {
         resolve()
       })
     })
+    const line = this.#line()
+    this.reportsHops = line !== null
+    if (line !== null) worker.postMessage({ to: 'line', line } satisfies ToBfdWorker, [line])
     this.#say({ to: 'sessions', sessions: this.#wanted })
   }
 

@@ -5,13 +5,14 @@
  */
 import { randomInt } from 'node:crypto'
 import { closeSync, openSync } from 'node:fs'
-import { parentPort, workerData } from 'node:worker_threads'
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { BfdEngine, type BfdState, type BfdView } from '../../bgp/bfd/index.ts'
 import { systemClock } from '../sys/clock.ts'
 import { errnoName, setns } from '../sys/libc.ts'
 import { raiseThread } from '../sys/scheduler.ts'
 import { createBfdNetwork } from '../sys/udp.ts'
 import type { BfdWorkerData, FromBfdWorker, ToBfdWorker } from './bfd-messages.ts'
+import type { HopReport } from './fib-messages.ts'
 
 const cloneNewnet = 0x4000_0000
 
@@ -30,6 +31,10 @@ const engine = new BfdEngine({
   onState: tellState,
   onEvent: (event) => say({ from: 'event', event }),
 })
+/** Leads to the kernel writer's thread; null: the main thread tells it. */
+let line: MessagePort | null = null
+/** Address of each session's remote, by its name. */
+let remotes: ReadonlyMap<string, string> = new Map()
 let nextPage = 0
 let mainThreadReads = true
 const refresh = setInterval(tellPage, refreshMs)
@@ -39,8 +44,12 @@ takePrecedence()
 function obey(message: ToBfdWorker): void {
   switch (message.to) {
     case 'sessions':
+      remotes = new Map(message.sessions.map(({ name, remoteAddress }) => [name, remoteAddress]))
       engine.setSessions(message.sessions)
       tellViews(engine.views(), true)
+      return
+    case 'line':
+      line = message.line
       return
     case 'seen':
       mainThreadReads = true
@@ -48,13 +57,19 @@ function obey(message: ToBfdWorker): void {
     case 'close':
       clearInterval(refresh)
       engine.close()
+      line?.close()
       // Without its port the thread has nothing left to wait for, and ends by itself.
       parentPort?.close()
       return
   }
 }
 
+/** First of all the kernel writer, by a way that no busy main thread can block. */
 function tellState(state: BfdState): void {
+  const nextHop = remotes.get(state.name)
+  if (nextHop !== undefined && (state.failed || state.state === 'Up')) {
+    line?.postMessage({ nextHop, alive: !state.failed } satisfies HopReport)
+  }
   const view = engine.view(state.name)
   say({ from: 'state', state, view })
 }

@@ -2,7 +2,8 @@
  * What the main thread and the kernel writer's thread say to each other. Orders have no answer and
  * keep their order; calls are answered by number.
  */
-import type { FibEvent, FibSettings, Resolution, WantedChanges } from '../../fib/types.ts'
+import type { MessagePort } from 'node:worker_threads'
+import type { FibEvent, FibSettings, Guard, Resolution, WantedChanges } from '../../fib/types.ts'
 
 export interface FibWorkerData {
   readonly settings: FibSettings
@@ -14,6 +15,7 @@ export type FibOrder =
   | { readonly kind: 'configure'; readonly settings: FibSettings }
   | { readonly kind: 'change'; readonly changes: WantedChanges }
   | { readonly kind: 'blackholes'; readonly prefixes: readonly string[] }
+  | { readonly kind: 'guard'; readonly guard: Guard }
   | { readonly kind: 'synchronised' }
   | { readonly kind: 'track'; readonly nextHop: string }
   | { readonly kind: 'untrack'; readonly nextHop: string }
@@ -27,17 +29,26 @@ export type FibCall =
   | { readonly kind: 'status' }
   | { readonly kind: 'routes'; readonly after: string | null; readonly limit: number }
   | { readonly kind: 'lookup'; readonly prefix: string }
+  | { readonly kind: 'nexthops' }
   | { readonly kind: 'difference' }
 
 export type ToFibWorker =
   | { readonly to: 'order'; readonly order: FibOrder }
   | { readonly to: 'call'; readonly id: number; readonly call: FibCall }
+  /** Another thread knows the state of next hops, and says so by this line from now on. */
+  | { readonly to: 'line'; readonly line: MessagePort }
 
 export type FromFibWorker =
   | { readonly from: 'answer'; readonly id: number; readonly value: unknown }
   | { readonly from: 'refusal'; readonly id: number; readonly error: PlainError }
   | { readonly from: 'resolutions'; readonly resolutions: readonly Resolution[] }
   | { readonly from: 'event'; readonly event: FibEvent }
+
+/** What a thread that watches next hops says to the kernel writer. */
+export interface HopReport {
+  readonly nextHop: string
+  readonly alive: boolean
+}
 
 /** An error as it crosses the thread: its class is lost, its words and errno name are not. */
 export interface PlainError {

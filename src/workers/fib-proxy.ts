@@ -3,15 +3,17 @@
  * travel as transferred memory. A thread that dies is told as an event of level `error`, and every
  * call it leaves open fails; the kernel's routes stay where they are.
  */
-import { Worker } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import type {
   Fib,
   FibDifference,
   FibEvent,
   FibLookup,
+  FibNexthop,
   FibRouteView,
   FibSettings,
   FibStatus,
+  Guard,
   Resolution,
   WantedChanges,
 } from '../../fib/types.ts'
@@ -46,8 +48,17 @@ export class FibWorkerError extends Error {
   }
 }
 
-/** A kernel writer in a thread of its own. The thread is made by `start`. */
-export function createFibWorker(settings: FibSettings, options: FibWorkerOptions = {}): Fib {
+/** A kernel writer in a thread of its own. */
+export interface FibWorker extends Fib {
+  /**
+   * A line into the writer's thread for one that watches next hops: it takes HopReports, past the
+   * main thread. null while the writer doesn't run.
+   */
+  line(): MessagePort | null
+}
+
+/** The thread is made by `start`. */
+export function createFibWorker(settings: FibSettings, options: FibWorkerOptions = {}): FibWorker {
   return new FibProxy({ settings, netnsPath: options.netnsPath ?? null })
 }
 
@@ -56,7 +67,7 @@ interface Waiter {
   reject(error: Error): void
 }
 
-class FibProxy implements Fib {
+class FibProxy implements FibWorker {
   #data: FibWorkerData
   #worker: Worker | null = null
   #state: 'built' | 'running' | 'closing' | 'ended' = 'built'
@@ -140,6 +151,10 @@ class FibProxy implements Fib {
     this.#order({ kind: 'blackholes', prefixes })
   }
 
+  guard(guard: Guard): void {
+    this.#order({ kind: 'guard', guard })
+  }
+
   synchronised(): void {
     this.#order({ kind: 'synchronised' })
   }
@@ -160,6 +175,13 @@ class FibProxy implements Fib {
     this.#order({ kind: 'alive', nextHop })
   }
 
+  line(): MessagePort | null {
+    if (this.#state !== 'running') return null
+    const { port1, port2 } = new MessageChannel()
+    this.#worker?.postMessage({ to: 'line', line: port2 } satisfies ToFibWorker, [port2])
+    return port1
+  }
+
   onResolution(listener: (resolutions: readonly Resolution[]) => void): void {
     this.#resolutionListeners.push(listener)
   }
@@ -178,6 +200,10 @@ class FibProxy implements Fib {
 
   async lookup(prefix: string): Promise<FibLookup> {
     return (await this.#call({ kind: 'lookup', prefix })) as FibLookup
+  }
+
+  async nexthops(): Promise<readonly FibNexthop[]> {
+    return (await this.#call({ kind: 'nexthops' })) as readonly FibNexthop[]
   }
 
   async difference(): Promise<readonly FibDifference[]> {

@@ -3,7 +3,7 @@
  * the time a keepalive waits; so the writer lives here and the main thread holds a proxy.
  */
 import { closeSync, openSync } from 'node:fs'
-import { parentPort, workerData } from 'node:worker_threads'
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { createFib, type Fib, KernelError } from '../../fib/index.ts'
 import { errnoName, setns } from '../sys/libc.ts'
 import { NetlinkKernel } from '../sys/netlink.ts'
@@ -12,6 +12,7 @@ import type {
   FibOrder,
   FibWorkerData,
   FromFibWorker,
+  HopReport,
   PlainError,
   ToFibWorker,
 } from './fib-messages.ts'
@@ -25,8 +26,18 @@ fib.onResolution((resolutions) => say({ from: 'resolutions', resolutions }))
 fib.onEvent((event) => say({ from: 'event', event }))
 parentPort?.on('message', (message: ToFibWorker) => {
   if (message.to === 'order') obey(fib, message.order)
+  else if (message.to === 'line') hearken(message.line)
   else void answer(message.id, message.call)
 })
+
+/** Takes reports on next hops from another thread; the main one may be busy for long. */
+function hearken(line: MessagePort): void {
+  line.on('message', ({ nextHop, alive }: HopReport) =>
+    obey(fib, { kind: alive ? 'alive' : 'dead', nextHop }),
+  )
+  // It must not keep this thread alive.
+  line.unref()
+}
 
 /** Carries out an order; what is wrong with it is told as an event, for nobody waits for it. */
 function obey(target: Fib, order: FibOrder): void {
@@ -40,6 +51,9 @@ function obey(target: Fib, order: FibOrder): void {
         break
       case 'blackholes':
         target.blackholes(order.prefixes)
+        break
+      case 'guard':
+        target.guard(order.guard)
         break
       case 'synchronised':
         target.synchronised()
@@ -88,6 +102,8 @@ async function carryOut(call: FibCall): Promise<unknown> {
       return fib.routes(call)
     case 'lookup':
       return fib.lookup(call.prefix)
+    case 'nexthops':
+      return fib.nexthops()
     case 'difference':
       return fib.difference()
   }

@@ -8,6 +8,7 @@ import { cannotBuildNetworks, type Namespace } from '../network/namespaces.ts'
 import { waitFor, waitUntil } from '../network/wait.ts'
 import { becomes, changes, realNetwork, set, startWriter } from './scene.ts'
 
+t.setTimeout(120_000)
 const skip = cannotBuildNetworks
 
 const tor0 = set(1, ['10.0.0.2'])

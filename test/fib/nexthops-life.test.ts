@@ -27,6 +27,15 @@ t.test('objects go when nothing has named them for a while', async (t) => {
   t.same(scene.kernel.objectLog, [`remove ${group0}`, `remove ${hop0}`, `remove ${hop0 + 1}`])
 })
 
+t.test('objects go, however long they have been there before their last route left', async (t) => {
+  const scene = await installed(3)
+  scene.pass(60_000)
+  scene.fib.change(hundred(0))
+  scene.settle()
+  scene.pass(20_000)
+  t.same(objects(scene), [])
+})
+
 t.test('an object that somebody else names is never removed', async (t) => {
   for (const compatMode of [true, false]) {
     const scene = await started(memoryScene({}, { compatMode }))

@@ -12,7 +12,7 @@ import {
 } from '../../fib/index.ts'
 import { MemoryKernel } from '../../fib/memory.ts'
 import type { WantedChanges, WantedSet } from '../../fib/types.ts'
-import { createFibWorker } from '../../src/workers/fib-proxy.ts'
+import { createFibWorker, type FibWorker } from '../../src/workers/fib-proxy.ts'
 import { FakeClock } from '../bgp/clock.ts'
 import { ourRoutes } from '../network/kernel.ts'
 import { type Namespace, Network, type Scope } from '../network/namespaces.ts'
@@ -123,7 +123,7 @@ export function connected(kernel: MemoryKernel, prefix: string, index: number): 
 
 /** A writer in a worker, in a namespace of the real kernel, with everything it said. */
 export interface RealScene {
-  readonly fib: Fib
+  readonly fib: FibWorker
   readonly events: FibEvent[]
   readonly resolutions: Map<string, Resolution>
 }
