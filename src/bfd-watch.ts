@@ -19,10 +19,11 @@ export class BfdWatch {
     bfd.onState(({ name, state, failed, diagnostic }) => {
       const address = this.#addresses.get(name)
       if (address === undefined) return
+      // A thread that has told the kernel writer itself did so before; said late, it would be wrong.
       if (failed) {
-        fib.dead?.(address)
+        if (!bfd.reportsHops) fib.dead?.(address)
         speaker.pathFailed(name, `BFD: ${diagnostic}`)
-      } else if (state === 'Up') {
+      } else if (state === 'Up' && !bfd.reportsHops) {
         fib.alive?.(address)
       }
     })

@@ -28,8 +28,8 @@ const chapters = [
     kind: 'BGPFilter',
     schema: plain(BgpFilterSpec),
     text:
-      'Four ordered lists of rules; the first rule that matches decides. Filters are read and ' +
-      'checked, and not enforced yet: a peer that names one stays down.',
+      'Four ordered lists of rules, in the order a peer names its filters; the first rule that ' +
+      'matches decides.',
   },
 ] as const
 

@@ -3,12 +3,14 @@ import { checkBgpConfiguration, checkBgpFilter, checkBgpPeer, type RuleFault } f
 import { BgpConfiguration } from './schema/bgp-configuration.ts'
 import { BgpFilter } from './schema/bgp-filter.ts'
 import { BgpPeer } from './schema/bgp-peer.ts'
-import { CalicoNode, CoreNode, EndpointSlice, Secret, Service } from './schema/core.ts'
+import { BlockAffinity, IpamBlock, IpPool, WorkloadEndpoint } from './schema/calico-ipam.ts'
+import { CalicoNode, CoreNode, EndpointSlice, Pod, Secret, Service } from './schema/core.ts'
 import type { Schema } from './validate.ts'
 
 export const ownGroup = 'routelet.io/v1'
 /** Highest rank first: for one kind and name the first of these that has it is in force. */
 export const bgpGroups = [ownGroup, 'projectcalico.org/v3', 'crd.projectcalico.org/v1'] as const
+const calicoGroups = ['projectcalico.org/v3', 'crd.projectcalico.org/v1'] as const
 
 /** Where a kind goes in a ResourceSet. */
 export type Collection =
@@ -17,6 +19,11 @@ export type Collection =
   | 'secrets'
   | 'services'
   | 'endpointSlices'
+  | 'pods'
+  | 'blockAffinities'
+  | 'ipamBlocks'
+  | 'ipPools'
+  | 'workloadEndpoints'
   | 'bgpConfigurations'
   | 'bgpPeers'
   | 'bgpFilters'
@@ -64,7 +71,7 @@ const bgpKind = (
 const clusterKind = (
   kind: string,
   collection: Collection,
-  group: string,
+  groups: string | readonly string[],
   schema: Schema,
   namespaced: boolean,
 ): Kind => ({
@@ -72,7 +79,7 @@ const clusterKind = (
   collection,
   schema,
   namespaced,
-  groups: [group],
+  groups: typeof groups === 'string' ? [groups] : groups,
   unknownFields: 'pass',
   secret: kind === 'Secret',
   check: null,
@@ -87,6 +94,17 @@ export const kinds: readonly Kind[] = [
   clusterKind('Secret', 'secrets', 'v1', plain(Secret), true),
   clusterKind('Service', 'services', 'v1', plain(Service), true),
   clusterKind('EndpointSlice', 'endpointSlices', 'discovery.k8s.io/v1', plain(EndpointSlice), true),
+  clusterKind('Pod', 'pods', 'v1', plain(Pod), true),
+  clusterKind('BlockAffinity', 'blockAffinities', calicoGroups, plain(BlockAffinity), false),
+  clusterKind('IPAMBlock', 'ipamBlocks', calicoGroups, plain(IpamBlock), false),
+  clusterKind('IPPool', 'ipPools', calicoGroups, plain(IpPool), false),
+  clusterKind(
+    'WorkloadEndpoint',
+    'workloadEndpoints',
+    'projectcalico.org/v3',
+    plain(WorkloadEndpoint),
+    true,
+  ),
 ]
 
 export function findKind(apiVersion: string, kind: string): Kind | null {

@@ -6,8 +6,9 @@
 import type { Problem } from '../intent/types.ts'
 
 export interface Place {
+  /** `kubernetes` for what comes from an API server. */
   readonly file: string
-  /** From 1. */
+  /** From 1; 0: it has no lines. */
   readonly line: number
   readonly column: number
 }
@@ -35,8 +36,13 @@ export function formatProblem(problem: ConfigProblem): string {
   const about = [problem.subject, problem.field].filter((part) => part !== '').join(': ')
   const said = about === '' ? problem.message : `${about}: ${problem.message}`
   const remedy = problem.remedy === null ? '' : `; ${problem.remedy}`
-  const place = `${problem.file}:${problem.line}:${problem.column}`
-  return `${place}: ${problem.severity}: ${said}${remedy}`
+  const column = problem.line === 0 ? '' : `:${problem.column}`
+  return `${formatPlace(problem)}${column}: ${problem.severity}: ${said}${remedy}`
+}
+
+/** `peers.yaml:12`, or `kubernetes`. */
+export function formatPlace({ file, line }: Place): string {
+  return line === 0 ? file : `${file}:${line}`
 }
 
 export function hasErrors(problems: readonly Problem[]): boolean {

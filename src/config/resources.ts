@@ -5,11 +5,24 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { bgpGroups, type Collection, type Kind } from './kinds.ts'
-import { type ConfigProblem, compareText, type Place } from './problem.ts'
+import { type ConfigProblem, compareText, formatPlace, type Place } from './problem.ts'
 import type { BgpConfigurationBody, WrittenConfigurationSpec } from './schema/bgp-configuration.ts'
 import type { BgpFilterBody } from './schema/bgp-filter.ts'
 import type { BgpPeerBody } from './schema/bgp-peer.ts'
-import type { CalicoNodeBody, CoreNodeBody, SecretBody } from './schema/core.ts'
+import type {
+  BlockAffinityBody,
+  IpamBlockBody,
+  IpPoolBody,
+  WorkloadEndpointBody,
+} from './schema/calico-ipam.ts'
+import type {
+  CalicoNodeBody,
+  CoreNodeBody,
+  EndpointSliceBody,
+  PodBody,
+  SecretBody,
+  ServiceBody,
+} from './schema/core.ts'
 
 export interface Resource<Body, WrittenSpec = unknown> {
   readonly apiVersion: string
@@ -32,6 +45,13 @@ export type BgpFilterResource = Resource<BgpFilterBody>
 export type CoreNodeResource = Resource<CoreNodeBody>
 export type CalicoNodeResource = Resource<CalicoNodeBody>
 export type SecretResource = Resource<SecretBody>
+export type ServiceResource = Resource<ServiceBody>
+export type EndpointSliceResource = Resource<EndpointSliceBody>
+export type PodResource = Resource<PodBody>
+export type BlockAffinityResource = Resource<BlockAffinityBody>
+export type IpamBlockResource = Resource<IpamBlockBody>
+export type IpPoolResource = Resource<IpPoolBody>
+export type WorkloadEndpointResource = Resource<WorkloadEndpointBody>
 
 /** Every list is sorted by name, then namespace. */
 export interface ResourceSet {
@@ -42,8 +62,14 @@ export interface ResourceSet {
   /** `Node` of projectcalico.org/v3; adds to the core Node of that name. */
   readonly calicoNodes: readonly CalicoNodeResource[]
   readonly secrets: readonly SecretResource[]
-  readonly services: readonly Resource<object>[]
-  readonly endpointSlices: readonly Resource<object>[]
+  readonly services: readonly ServiceResource[]
+  readonly endpointSlices: readonly EndpointSliceResource[]
+  /** Those below are read where Calico gives the pods their addresses. */
+  readonly pods: readonly PodResource[]
+  readonly blockAffinities: readonly BlockAffinityResource[]
+  readonly ipamBlocks: readonly IpamBlockResource[]
+  readonly ipPools: readonly IpPoolResource[]
+  readonly workloadEndpoints: readonly WorkloadEndpointResource[]
 }
 
 /** A resource together with the row of the kinds table that read it. */
@@ -78,7 +104,7 @@ export function assembleResources(read: readonly ReadResource[]): Assembly {
       const wins = rankOf(candidate.resource) < rankOf(incumbent.resource)
       const [winner, loser] = wins ? [candidate, incumbent] : [incumbent, candidate]
       winners.set(key, winner)
-      if (!isDeepStrictEqual(winner.resource.written, loser.resource.written)) {
+      if (!isDeepStrictEqual(winner.resource.body, loser.resource.body)) {
         problems.push(shadowProblem(loser.resource, winner.resource))
       }
     }
@@ -106,6 +132,11 @@ function sortIntoSet(read: readonly ReadResource[]): ResourceSet {
     secrets: list('secrets'),
     services: list('services'),
     endpointSlices: list('endpointSlices'),
+    pods: list('pods'),
+    blockAffinities: list('blockAffinities'),
+    ipamBlocks: list('ipamBlocks'),
+    ipPools: list('ipPools'),
+    workloadEndpoints: list('workloadEndpoints'),
   }
 }
 
@@ -114,8 +145,6 @@ function rankOf(resource: Resource<unknown>): number {
   return groups.indexOf(resource.apiVersion)
 }
 
-const placeText = ({ file, line }: Place) => `${file}:${line}`
-
 function duplicateProblem(again: Resource<unknown>, first: Resource<unknown>): ConfigProblem {
   return {
     ...again.place,
@@ -123,7 +152,7 @@ function duplicateProblem(again: Resource<unknown>, first: Resource<unknown>): C
     severity: 'error',
     subject: subjectOf(again),
     field: '',
-    message: `it is already defined at ${placeText(first.place)}, which stays in force`,
+    message: `it is already defined at ${formatPlace(first.place)}, which stays in force`,
     remedy: 'rename or remove one of the two',
     expected: null,
     found: null,
@@ -138,7 +167,7 @@ function shadowProblem(loser: Resource<unknown>, winner: Resource<unknown>): Con
     subject: subjectOf(loser),
     field: '',
     message:
-      `it has no effect: the one of ${winner.apiVersion} at ${placeText(winner.place)} ` +
+      `it has no effect: the one of ${winner.apiVersion} at ${formatPlace(winner.place)} ` +
       'differs and wins',
     remedy: `remove the one of ${loser.apiVersion}`,
     expected: null,

@@ -2,7 +2,7 @@
  * Rules that span several fields of one object: what Calico's validator refuses, and what could
  * never work. They see objects whose fields are each right by themselves.
  */
-import { knownPrefix, parseEndpoint, versionOf } from './address.ts'
+import { coversPrefix, knownPrefix, parseEndpoint, parsePrefix, versionOf } from './address.ts'
 import { type BgpConfigurationBody, perNodeFields } from './schema/bgp-configuration.ts'
 import type { BgpFilterBody, FilterRule } from './schema/bgp-filter.ts'
 import type { BgpPeerBody } from './schema/bgp-peer.ts'
@@ -15,14 +15,31 @@ export interface RuleFault {
   readonly remedy: string
 }
 
+/** RFC 9003 §2. */
+const shutdownOctetsMax = 255
+
 /** Ways to say who the peer is, and whether the AS must (`true`) or must not be said with it. */
-const peerForms = {
+export const peerForms = {
   peerIP: true,
   peerRange: true,
   peerSelector: false,
   localWorkloadSelector: true,
   interface: true,
 } as const
+
+/** Fields of a BGPPeer that say two things about the same; the first is the one complained of. */
+export const excludedFields = [
+  ['nodeSelector', 'node'],
+  ['peerSelector', 'peerIP'],
+  ['peerRange', 'peerIP'],
+  ['peerRange', 'peerSelector'],
+  ['localWorkloadSelector', 'peerIP'],
+  ['localWorkloadSelector', 'peerSelector'],
+  ['localWorkloadSelector', 'peerRange'],
+  ['interface', 'peerRange'],
+  ['interface', 'peerSelector'],
+  ['ttlSecurity', 'ebgpMultihop'],
+] as const satisfies readonly (readonly [keyof BgpPeerBody['spec'], keyof BgpPeerBody['spec']])[]
 
 export function checkBgpPeer(_name: string, body: BgpPeerBody): readonly RuleFault[] {
   const { spec } = body
@@ -33,16 +50,7 @@ export function checkBgpPeer(_name: string, body: BgpPeerBody): readonly RuleFau
     if (spec[field] === undefined || spec[other] === undefined) return
     fault(field, `it excludes ${other}`, 'keep one of the two')
   }
-  exclude('nodeSelector', 'node')
-  exclude('peerSelector', 'peerIP')
-  exclude('peerRange', 'peerIP')
-  exclude('peerRange', 'peerSelector')
-  exclude('localWorkloadSelector', 'peerIP')
-  exclude('localWorkloadSelector', 'peerSelector')
-  exclude('localWorkloadSelector', 'peerRange')
-  exclude('interface', 'peerRange')
-  exclude('interface', 'peerSelector')
-  exclude('ttlSecurity', 'ebgpMultihop')
+  for (const [field, other] of excludedFields) exclude(field, other)
   if (spec.keepOriginalNextHop) exclude('nextHopMode', 'keepOriginalNextHop')
   const forms = Object.entries(peerForms).filter(
     ([form]) => spec[form as keyof typeof peerForms] !== undefined,
@@ -59,6 +67,11 @@ export function checkBgpPeer(_name: string, body: BgpPeerBody): readonly RuleFau
   }
   if (spec.peerRange !== undefined && spec.passive === false) {
     fault('passive', 'a range is always passive', 'remove it')
+  }
+  const octets = Buffer.byteLength(spec.shutdownMessage ?? '')
+  if (octets > shutdownOctetsMax) {
+    const message = `it is ${octets} octets of UTF-8 long; a message holds ${shutdownOctetsMax}`
+    fault('shutdownMessage', message, 'say it in fewer words')
   }
   checkTimers(spec, fault)
   checkReachableBy(spec, fault)
@@ -122,6 +135,12 @@ export function checkBgpConfiguration(
       fault(path, `no community is called "${community}"`, 'add it to spec.communities')
     }
   }
+  for (const [field, version] of [['ipv4', 4] as const, ['ipv6', 6] as const]) {
+    const source = spec.fib.prefSrc?.[field]
+    if (source === undefined || versionOf(source) === version) continue
+    fault(['fib', 'prefSrc', field], `${source} is no IPv${version} address`, 'correct it')
+  }
+  faults.push(...checkCniRanges(spec.cni?.ranges ?? []))
   if (!spec.nodeToNodeMeshEnabled) {
     for (const field of ['nodeMeshPassword', 'nodeMeshMaxRestartTime'] as const) {
       if (spec[field] === undefined) continue
@@ -137,6 +156,24 @@ export function checkBgpConfiguration(
     fault([field], `${address} is not IPv${family}`, 'use the other field')
   }
   return faults
+}
+
+function checkCniRanges(
+  ranges: NonNullable<BgpConfigurationBody['spec']['cni']>['ranges'],
+): RuleFault[] {
+  return ranges.flatMap(({ cidr, subnet = cidr, gateway }, index): RuleFault[] => {
+    const path = ['spec', 'cni', 'ranges', index]
+    const whole = knownPrefix(subnet)
+    if (!coversPrefix(whole, knownPrefix(cidr))) {
+      const message = `${cidr} does not lie in ${subnet}`
+      return [{ path: [...path, 'subnet'], message, remedy: 'name the subnet around it' }]
+    }
+    const at =
+      gateway === undefined ? null : parsePrefix(`${gateway}/${gateway.includes(':') ? 128 : 32}`)
+    if (at === null || (at.ok && coversPrefix(whole, at.value))) return []
+    const message = `${gateway} does not lie in ${subnet}`
+    return [{ path: [...path, 'gateway'], message, remedy: 'name an address of the subnet' }]
+  })
 }
 
 export function checkBgpFilter(_name: string, body: BgpFilterBody): readonly RuleFault[] {

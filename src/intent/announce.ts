@@ -1,42 +1,122 @@
 /**
- * What a node says of itself, and what it never believes from others: its pod CIDRs and the
- * cluster's service ranges.
+ * What a node says of itself: its pods' prefixes, its own addresses, the Services it stands for. And
+ * what it never believes from others: its own pod prefixes and the cluster's service ranges.
  */
 import type { Announcement, RefusedRange } from '../../bgp/types.ts'
 import { coversPrefix, knownPrefix } from '../config/address.ts'
 import { compareText } from '../config/problem.ts'
+import type { ResourceSet } from '../config/resources.ts'
 import type { BgpConfigurationSpec } from '../config/schema/bgp-configuration.ts'
 import { findWellKnownCommunity } from '../config/schema/leaf.ts'
-import type { NodeFacts } from './node.ts'
+import { type CalicoRoutes, deriveCalicoRoutes } from './calico-ipam.ts'
+import { addressOf, type NodeFacts } from './node.ts'
+import { deriveServiceRoutes, serviceLists } from './services.ts'
+import type { Problem } from './types.ts'
 
-export function deriveAnnouncements(own: NodeFacts, spec: BgpConfigurationSpec): Announcement[] {
-  return sortUnique(own.podCidrs).map((prefix) => ({
-    prefix,
-    reason: `pod CIDR of node ${own.name}`,
-    communities: findCommunities(prefix, spec),
-  }))
+export interface Announced {
+  /** Sorted; each prefix once, with all reasons for it. */
+  readonly announcements: readonly Announcement[]
+  /** Those that come and go with the endpoints of services. */
+  readonly unsteady: readonly string[]
+  /** Aggregates whose unused part is unreachable. */
+  readonly blackholes: readonly string[]
+  readonly refuse: readonly RefusedRange[]
+  readonly problems: readonly Problem[]
 }
 
-/** The part of a pod CIDR that no pod has is unreachable; a single host needs no aggregate. */
-export function deriveBlackholes(own: NodeFacts): string[] {
-  return sortUnique(own.podCidrs).filter((text) => {
+export function deriveAnnounced(
+  own: NodeFacts,
+  spec: BgpConfigurationSpec,
+  resources: ResourceSet,
+): Announced {
+  const calico = deriveCalicoRoutes(own, resources)
+  const services = deriveServiceRoutes(own, spec, resources)
+  const ledger = new Ledger()
+  for (const cidr of own.podCidrs) ledger.add(cidr, `pod CIDR of node ${own.name}`)
+  for (const { prefix, reason } of [...calico.blocks, ...calico.hosts]) ledger.add(prefix, reason)
+  if (spec.announceNodeAddresses) {
+    for (const host of hostPrefixesOf(own)) ledger.add(host, `address of node ${own.name}`)
+  }
+  for (const { prefix, reason, unsteady } of services.routes) ledger.add(prefix, reason, unsteady)
+  return {
+    announcements: ledger.prefixes().map((prefix) => ({
+      prefix,
+      reason: ledger.reasonOf(prefix),
+      communities: findCommunities(prefix, spec),
+    })),
+    unsteady: ledger.unsteady(),
+    blackholes: deriveBlackholes(own, calico),
+    refuse: deriveRefused(own, spec, calico),
+    problems: [...calico.problems, ...services.problems],
+  }
+}
+
+/** Prefixes and why each is announced; one that several want goes when the last of them does. */
+class Ledger {
+  readonly #reasons = new Map<string, Set<string>>()
+  readonly #steady = new Set<string>()
+
+  add(prefix: string, reason: string, unsteady = false): void {
+    const reasons = this.#reasons.get(prefix) ?? new Set()
+    this.#reasons.set(prefix, reasons.add(reason))
+    if (!unsteady) this.#steady.add(prefix)
+  }
+
+  prefixes(): string[] {
+    return sortUnique([...this.#reasons.keys()])
+  }
+
+  reasonOf(prefix: string): string {
+    return sortUnique([...(this.#reasons.get(prefix) ?? [])]).join('; ')
+  }
+
+  unsteady(): string[] {
+    return this.prefixes().filter((prefix) => !this.#steady.has(prefix))
+  }
+}
+
+function hostPrefixesOf(own: NodeFacts): string[] {
+  return ([4, 6] as const).flatMap((family) => {
+    const address = addressOf(own, family)
+    return address === null ? [] : `${address}/${family === 4 ? 32 : 128}`
+  })
+}
+
+/** The part of an aggregate that no pod has is unreachable; a single host needs none. */
+function deriveBlackholes(own: NodeFacts, { blocks }: CalicoRoutes): string[] {
+  return sortUnique([...own.podCidrs, ...blocks.map(({ prefix }) => prefix)]).filter((text) => {
     const { family, length } = knownPrefix(text)
     return length < (family === 4 ? 32 : 128)
   })
 }
 
-export function deriveRefused(own: NodeFacts, spec: BgpConfigurationSpec): RefusedRange[] {
-  const ranges = [
-    ['service range (serviceClusterIPs)', spec.serviceClusterIPs],
-    ['service range (serviceExternalIPs)', spec.serviceExternalIPs],
-    ['service range (serviceLoadBalancerIPs)', spec.serviceLoadBalancerIPs],
-  ] as const
+/**
+ * Where Calico gives the addresses, other nodes' blocks and borrowed addresses may lie inside what is
+ * ours, and are then more specific: only the prefix itself is refused.
+ */
+function deriveRefused(
+  own: NodeFacts,
+  spec: BgpConfigurationSpec,
+  calico: CalicoRoutes,
+): RefusedRange[] {
   const refused = new Map<string, RefusedRange>()
-  const refuse = (prefix: string, reason: string) => {
-    if (!refused.has(prefix)) refused.set(prefix, { prefix, match: 'covered', reason })
+  const refuse = (prefix: string, match: RefusedRange['match'], reason: string) => {
+    if (!refused.has(prefix)) refused.set(prefix, { prefix, match, reason })
   }
-  for (const cidr of own.podCidrs) refuse(cidr, 'own pod CIDR')
-  for (const [reason, entries] of ranges) for (const { cidr } of entries) refuse(cidr, reason)
+  // A reflector still carries the service routes of its clients to each other and to the switches.
+  const reflects = own.clusterId !== null
+  const match = calico.inUse ? 'exact' : 'covered'
+  for (const cidr of own.podCidrs) refuse(cidr, match, 'own pod CIDR')
+  for (const { prefix } of calico.blocks) refuse(prefix, match, 'own Calico block')
+  for (const list of serviceLists) {
+    for (const { cidr } of spec[list]) {
+      const reason = `service range (${list})`
+      if (!reflects) refuse(cidr, 'covered', reason)
+      else if (!refused.has(cidr)) {
+        refused.set(cidr, { prefix: cidr, match: 'covered', reason, passOn: true })
+      }
+    }
+  }
   return [...refused.values()].sort((a, b) => compareText(a.prefix, b.prefix))
 }
 

@@ -7,14 +7,17 @@ import type { ListenAddress } from '../../bgp/types.ts'
 import { findNearest } from '../config/nearest.ts'
 import { compareText } from '../config/problem.ts'
 import type { ResourceSet } from '../config/resources.ts'
-import { deriveAnnouncements, deriveBlackholes, deriveRefused } from './announce.ts'
+import { deriveAnnounced } from './announce.ts'
+import { deriveCni, sitsOnSegment } from './cni.ts'
+import { findIdlePeerFields, findIdleSettings, findUnusedFilters } from './effect.ts'
 import { readFilters } from './filters.ts'
+import { deriveGuard } from './guard.ts'
 import { addressOf, type NodeFacts, routerIdOf, surveyNodes } from './node.ts'
 import { derivePeerings, type Vantage } from './peering.ts'
 import { fail, inform, warn } from './problem.ts'
 import { makeSessions, type Session, type Sessions } from './session.ts'
 import { type Settings, settleConfiguration } from './settings.ts'
-import type { Intent, NodeIntent, Problem } from './types.ts'
+import type { InForce, Intent, NodeIntent, Problem } from './types.ts'
 
 /** An intent together with what it came from; `plan` shows both. */
 export interface Plan {
@@ -30,7 +33,7 @@ export interface Plan {
 export function computeIntent(
   resources: ResourceSet,
   nodeName: string,
-  before: Intent | null = null,
+  before: InForce | null = null,
 ): Intent {
   return computePlan(resources, nodeName, before).intent
 }
@@ -38,12 +41,12 @@ export function computeIntent(
 export function computePlan(
   resources: ResourceSet,
   nodeName: string,
-  before: Intent | null = null,
+  before: InForce | null = null,
 ): Plan {
   const survey = surveyNodes(resources)
   const settings = settleConfiguration(resources, nodeName)
   const own = survey.byName.get(nodeName)
-  const surroundings = [...survey.problems, ...settings.problems]
+  const surroundings = [...survey.problems, ...settings.problems, ...findIdleSettings(resources)]
   if (own === undefined) {
     const absent = absentNode(nodeName, survey.byName.keys())
     return { intent: idleIntent(settings, [absent, ...surroundings]), sessions: [] }
@@ -53,21 +56,36 @@ export function computePlan(
   const vantage: Vantage = { own, ownAsn, survey, settings, resources, filters, before }
   const { peerings, problems: peeringProblems } = derivePeerings(vantage)
   const made = makeSessions(vantage, peerings)
+  const attached = deriveCni(own, settings.spec)
+  // Pods on the segment have other addresses: nobody is behind the pod CIDRs.
+  const announcer = sitsOnSegment(settings.spec.cni) ? { ...own, podCidrs: [] } : own
+  const announced = deriveAnnounced(announcer, settings.spec, resources)
+  const peers = made.sessions.map(({ config }) => config.address)
+  const guarded = deriveGuard(survey.nodes, settings.spec, peers)
   const problems = [
     ...surroundings,
     ...peeringProblems,
     ...made.problems,
+    ...announced.problems,
+    ...guarded.problems,
+    ...attached.problems,
+    ...findIdlePeerFields(peerings, own.clusterId !== null),
+    ...findUnusedFilters(resources),
     ...findAsLoops(vantage, made),
     ...judgeNode(own),
   ]
   const intent: Intent = {
     ...idleIntent(settings, problems),
     node: describeNode(vantage, made),
+    nodeCount: survey.nodes.length,
     listen: deriveListen(own, settings, made.sessions),
     peers: made.sessions.map((session) => session.config),
-    announcements: deriveAnnouncements(own, settings.spec),
-    blackholes: deriveBlackholes(own),
-    refuse: deriveRefused(own, settings.spec),
+    announcements: announced.announcements,
+    unsteady: announced.unsteady,
+    blackholes: announced.blackholes,
+    refuse: announced.refuse,
+    guard: guarded.guard,
+    cni: attached.cni,
   }
   return { intent, sessions: made.sessions }
 }
@@ -80,11 +98,18 @@ function idleIntent(settings: Settings, problems: readonly Problem[]): Intent {
     listen: [],
     peers: [],
     announcements: [],
+    unsteady: [],
+    holdDownSeconds: spec.serviceHoldDown,
     blackholes: [],
     refuse: [],
+    guard: { prefixes: [], action: 'drop' },
+    cni: null,
     fib,
+    sysctls: settings.sysctls,
+    nodeCount: 0,
     defaultRoute: spec.fib.defaultRoute,
     localPreference,
+    asPathRelax: spec.asPathMultipathRelax,
     onStop: spec.onStop,
     readiness: { policy: spec.readiness.policy, timeoutSeconds: spec.readiness.timeout },
     logLevel,

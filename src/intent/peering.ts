@@ -13,11 +13,12 @@ import {
 } from '../config/address.ts'
 import type { BgpPeerResource, ResourceSet } from '../config/resources.ts'
 import type { BgpPeerSpec } from '../config/schema/bgp-peer.ts'
+import { reportNobody } from './effect.ts'
 import { addressOf, type NodeFacts, type NodeSurvey } from './node.ts'
 import { inform, warn } from './problem.ts'
 import { parseSelector, type Selector } from './selector.ts'
 import { listenPorts, type Settings } from './settings.ts'
-import type { Intent, Problem } from './types.ts'
+import type { InForce, Problem } from './types.ts'
 
 export interface Peering {
   readonly scope: 'global' | 'node' | 'reverse' | 'mesh'
@@ -46,7 +47,7 @@ export interface Vantage {
   readonly resources: ResourceSet
   readonly filters: ReadonlyMap<string, FilterConfig>
   /** What is in force now: a key whose Secret vanished is taken from there. */
-  readonly before: Intent | null
+  readonly before: InForce | null
 }
 
 const bgpPort = 179
@@ -91,8 +92,12 @@ class PeeringDeriver {
     const localAsn = spec.localASNumber ?? ownAsn
     if (spec.peerSelector !== undefined) {
       const selector = this.#selector(spec.peerSelector)
-      for (const remote of survey.nodes) {
-        if (remote === own || !selector.matches(remote.labels)) continue
+      const remotes = survey.nodes.filter(
+        (remote) => remote !== own && selector.matches(remote.labels),
+      )
+      const isMeantForOthers = selector.matches(own.labels)
+      if (remotes.length === 0 && !isMeantForOthers) this.#problems.push(reportNobody(source))
+      for (const remote of remotes) {
         this.#towards(source, scope, remote, families, this.#asnOf(remote), localAsn)
       }
     } else if (spec.peerRange !== undefined && spec.asNumber !== undefined) {

@@ -1,5 +1,5 @@
 /**
- * Calico's selector language: parsed once into a predicate over labels.
+ * Calico's selector language: text → a tree, which selects by labels.
  *
  *   expr   = term { "||" term }            term = factor { "&&" factor }
  *   factor = "!" factor | "(" expr ")" | "all()" | "global()" | "has(" label ")"
@@ -12,8 +12,25 @@
 
 export type Labels = Readonly<Record<string, string>>
 
+/** What a selector says. `==` is `in` with one value, `!=` its negation, `global()` a label's absence. */
+export type SelectorTree =
+  | { readonly kind: 'all' }
+  | { readonly kind: 'has'; readonly label: string }
+  | { readonly kind: 'in'; readonly label: string; readonly values: readonly string[] }
+  | {
+      readonly kind: 'text'
+      readonly label: string
+      readonly test: TextTest
+      readonly value: string
+    }
+  | { readonly kind: 'not'; readonly inner: SelectorTree }
+  | { readonly kind: 'and' | 'or'; readonly left: SelectorTree; readonly right: SelectorTree }
+
+export type TextTest = 'contains' | 'startsWith' | 'endsWith'
+
 export interface Selector {
   readonly text: string
+  readonly tree: SelectorTree
   matches(labels: Labels): boolean
 }
 
@@ -29,12 +46,10 @@ export class SelectorError extends Error {
   }
 }
 
-type Predicate = (labels: Labels) => boolean
-
 const selectorLengthMax = 1024
 /** Calico's label for the namespace of a namespaced object; nodes have none. */
 const namespaceLabel = 'projectcalico.org/namespace'
-const everything: Predicate = () => true
+const everything: SelectorTree = { kind: 'all' }
 
 /** An empty selector selects everything. Throws SelectorError, nothing else. */
 export function parseSelector(text: string): Selector {
@@ -42,24 +57,56 @@ export function parseSelector(text: string): Selector {
     throw new SelectorError(`at most ${selectorLengthMax} characters`, text, selectorLengthMax)
   }
   const parser = new Parser(text)
-  const matches = parser.atEnd() ? everything : parser.expression()
+  const tree = parser.atEnd() ? everything : parser.expression()
   if (!parser.atEnd()) throw parser.error('"&&", "||" or the end')
-  return { text, matches }
+  return { text, tree, matches: (labels) => holds(tree, labels) }
 }
+
+function holds(tree: SelectorTree, labels: Labels): boolean {
+  switch (tree.kind) {
+    case 'all':
+      return true
+    case 'has':
+      return labelOf(labels, tree.label) !== undefined
+    case 'in': {
+      const value = labelOf(labels, tree.label)
+      return value !== undefined && tree.values.includes(value)
+    }
+    case 'text':
+      return textTests[tree.test](labelOf(labels, tree.label), tree.value)
+    case 'not':
+      return !holds(tree.inner, labels)
+    case 'and':
+      return holds(tree.left, labels) && holds(tree.right, labels)
+    case 'or':
+      return holds(tree.left, labels) || holds(tree.right, labels)
+  }
+}
+
+const textTests: Readonly<Record<TextTest, (value: string | undefined, part: string) => boolean>> =
+  {
+    contains: (value, part) => value?.includes(part) ?? false,
+    startsWith: (value, part) => value?.startsWith(part) ?? false,
+    endsWith: (value, part) => value?.endsWith(part) ?? false,
+  }
 
 function labelOf(labels: Labels, name: string): string | undefined {
   return Object.hasOwn(labels, name) ? labels[name] : undefined
 }
 
-type Comparison = (value: string | undefined, wanted: string) => boolean
+type Comparison = (label: string, value: string) => SelectorTree
 
-/** Tried in this order; `not in` stands before `in` only for the reader, they can't be confused. */
+const equals: Comparison = (label, value) => ({ kind: 'in', label, values: [value] })
+const testing =
+  (test: TextTest): Comparison =>
+  (label, value) => ({ kind: 'text', label, test, value })
+
 const comparisons: readonly (readonly [RegExp, Comparison])[] = [
-  [/==/y, (value, wanted) => value === wanted],
-  [/!=/y, (value, wanted) => value !== wanted],
-  [/contains(?![\w./-])/y, (value, wanted) => value?.includes(wanted) ?? false],
-  [/starts[ \t]*with(?![\w./-])/y, (value, wanted) => value?.startsWith(wanted) ?? false],
-  [/ends[ \t]*with(?![\w./-])/y, (value, wanted) => value?.endsWith(wanted) ?? false],
+  [/==/y, equals],
+  [/!=/y, (label, value) => ({ kind: 'not', inner: equals(label, value) })],
+  [/contains(?![\w./-])/y, testing('contains')],
+  [/starts[ \t]*with(?![\w./-])/y, testing('startsWith')],
+  [/ends[ \t]*with(?![\w./-])/y, testing('endsWith')],
 ]
 
 class Parser {
@@ -79,29 +126,20 @@ class Parser {
     return this.#at >= this.#text.length
   }
 
-  expression(): Predicate {
+  expression(): SelectorTree {
     let left = this.#term()
-    while (this.#token(/\|\|/y) !== null) {
-      const [one, other] = [left, this.#term()]
-      left = (labels) => one(labels) || other(labels)
-    }
+    while (this.#token(/\|\|/y) !== null) left = { kind: 'or', left, right: this.#term() }
     return left
   }
 
-  #term(): Predicate {
+  #term(): SelectorTree {
     let left = this.#factor()
-    while (this.#token(/&&/y) !== null) {
-      const [one, other] = [left, this.#factor()]
-      left = (labels) => one(labels) && other(labels)
-    }
+    while (this.#token(/&&/y) !== null) left = { kind: 'and', left, right: this.#factor() }
     return left
   }
 
-  #factor(): Predicate {
-    if (this.#token(/!(?!=)/y) !== null) {
-      const inner = this.#factor()
-      return (labels) => !inner(labels)
-    }
+  #factor(): SelectorTree {
+    if (this.#token(/!(?!=)/y) !== null) return { kind: 'not', inner: this.#factor() }
     if (this.#token(/\(/y) !== null) {
       const inner = this.expression()
       if (this.#token(/\)/y) === null) throw this.error('")"')
@@ -109,31 +147,25 @@ class Parser {
     }
     if (this.#token(/all\([ \t]*\)/y) !== null) return everything
     if (this.#token(/global\([ \t]*\)/y) !== null) {
-      return (labels) => labelOf(labels, namespaceLabel) === undefined
+      return { kind: 'not', inner: { kind: 'has', label: namespaceLabel } }
     }
     if (this.#token(/has\(/y) !== null) {
       const label = this.#label()
       if (this.#token(/\)/y) === null) throw this.error('")"')
-      return (labels) => labelOf(labels, label) !== undefined
+      return { kind: 'has', label }
     }
     return this.#comparison()
   }
 
-  #comparison(): Predicate {
+  #comparison(): SelectorTree {
     const label = this.#label()
     for (const [operator, compare] of comparisons) {
-      if (this.#token(operator) === null) continue
-      const wanted = this.#string()
-      return (labels) => compare(labelOf(labels, label), wanted)
+      if (this.#token(operator) !== null) return compare(label, this.#string())
     }
     if (this.#token(/not[ \t]*in(?![\w./-])/y) !== null) {
-      const set = this.#set()
-      return (labels) => !set.has(labelOf(labels, label) ?? null)
+      return { kind: 'not', inner: { kind: 'in', label, values: this.#set() } }
     }
-    if (this.#token(/in(?![\w./-])/y) !== null) {
-      const set = this.#set()
-      return (labels) => set.has(labelOf(labels, label) ?? null)
-    }
+    if (this.#token(/in(?![\w./-])/y) !== null) return { kind: 'in', label, values: this.#set() }
     throw this.error('"==", "!=", "in", "not in", "contains", "starts with" or "ends with"')
   }
 
@@ -149,16 +181,16 @@ class Parser {
     return quoted.slice(1, -1)
   }
 
-  #set(): ReadonlySet<string | null> {
-    const set = new Set<string | null>()
+  #set(): readonly string[] {
+    const set = new Set<string>()
     if (this.#token(/\{/y) === null) throw this.error('"{"')
     while (this.#token(/\}/y) === null) {
       set.add(this.#string())
       if (this.#token(/,/y) !== null) continue
-      if (this.#token(/\}/y) !== null) return set
+      if (this.#token(/\}/y) !== null) break
       throw this.error('"," or "}"')
     }
-    return set
+    return [...set]
   }
 
   /** Skips blanks, then takes what the sticky pattern matches, or nothing. */

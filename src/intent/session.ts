@@ -68,8 +68,6 @@ const denyAll: FilterConfig = {
   exportV6: rejectAll,
 }
 
-const addPathSends = { None: 'None', Best: 'None', Multipath: 'Multipath', All: 'All' } as const
-
 const meshSpec = fillDefaults(plain(BgpPeerSpec), {}) as BgpPeerSpec
 
 export function makeSessions(vantage: Vantage, peerings: readonly Peering[]): Sessions {
@@ -173,12 +171,14 @@ function configurePeer(
     export: spec.export,
     allowedLocalAsns: spec.numAllowedLocalASNumbers,
     asOverride: spec.asOverride,
+    enforceFirstAs: spec.enforceFirstAS,
     ttlSecurity: spec.ttlSecurity ?? null,
     ebgpMultihop: spec.ebgpMultihop ?? null,
     ...sessionOptions(peering, spec),
     restartSeconds: restart ?? meshSpec.maxRestartTime,
     filters: policy.ok ? policy.value : [],
     shutdown: spec.shutdown,
+    shutdownMessage: spec.shutdownMessage ?? null,
     heldDown: reasons.length === 0 ? null : reasons.join('; '),
   }
 }
@@ -188,13 +188,19 @@ function bfdOf({ bfd }: BgpPeerSpec): PeerConfig['bfd'] {
   return {
     transmitMs: bfd.transmitInterval,
     receiveMs: bfd.receiveInterval,
-    multiplier: bfd.detectMultiplier,
+    multiplier: bfd.multiplier,
   }
 }
 
 type SessionOptions = Pick<
   PeerConfig,
-  'gracefulRestart' | 'staleSeconds' | 'addPathReceive' | 'addPathSend' | 'maxPrefixes' | 'bfd'
+  | 'gracefulRestart'
+  | 'staleSeconds'
+  | 'addPathReceive'
+  | 'addPathSend'
+  | 'addPathLimit'
+  | 'maxPrefixes'
+  | 'bfd'
 >
 
 /** What routelet's own fields ask for beside Calico's. */
@@ -202,12 +208,25 @@ function sessionOptions({ remote }: Peering, spec: BgpPeerSpec): SessionOptions 
   return {
     gracefulRestart: spec.gracefulRestart?.mode ?? 'Enabled',
     staleSeconds: spec.gracefulRestart?.staleTime ?? staleSecondsDefault,
-    // Between our own speakers a reflector must not hide equal paths from its clients.
     addPathReceive: spec.addPaths?.receive ?? true,
-    addPathSend: addPathSends[spec.addPaths?.send ?? (remote === null ? 'None' : 'Multipath')],
+    ...sentPathsOf(spec, remote !== null),
     maxPrefixes: maxPrefixesOf(spec),
     bfd: bfdOf(spec),
   }
+}
+
+/** Between our own speakers a reflector must not hide equal paths from its clients. */
+function sentPathsOf(
+  { addPaths }: BgpPeerSpec,
+  ours: boolean,
+): Pick<PeerConfig, 'addPathSend' | 'addPathLimit'> {
+  const send = addPaths?.send ?? (ours ? 'Multipath' : 'None')
+  const limit = addPaths?.sendLimit ?? null
+  // The best alone needs no path ids, so none are negotiated for it.
+  const single = send === 'None' || (send === 'Best' && (limit ?? 1) === 1)
+  return single
+    ? { addPathSend: 'None', addPathLimit: null }
+    : { addPathSend: send, addPathLimit: limit }
 }
 
 function maxPrefixesOf({ maxPrefixes }: BgpPeerSpec): PeerConfig['maxPrefixes'] {

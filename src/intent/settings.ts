@@ -12,12 +12,13 @@ import {
   type WrittenConfigurationSpec,
 } from '../config/schema/bgp-configuration.ts'
 import { fillDefaults, isRecord } from '../config/validate.ts'
-import { inform, warn } from './problem.ts'
+import { warn } from './problem.ts'
 import type { Problem } from './types.ts'
 
 export interface Settings {
   readonly spec: BgpConfigurationSpec
   readonly fib: FibSettings
+  readonly sysctls: 'Check' | 'Set'
   readonly localPreference: number
   /** As pino names it; null when no resource says. */
   readonly logLevel: string | null
@@ -56,21 +57,9 @@ const foreignProtocols: Readonly<Record<number, string>> = {
 
 /** Read, and not enforced yet: setting one to anything but its default is reported. */
 export const notEnforced: readonly (keyof BgpConfigurationSpec)[] = [
-  'serviceLoadBalancerAggregation',
-  'ignoredInterfaces',
   'localWorkloadPeeringIPV4',
   'localWorkloadPeeringIPV6',
-  'programClusterRoutes',
-  'cni',
-  'announceNodeAddresses',
-  'serviceLoopPrevention',
 ]
-
-const serviceFields = [
-  'serviceClusterIPs',
-  'serviceExternalIPs',
-  'serviceLoadBalancerIPs',
-] as const satisfies readonly (keyof BgpConfigurationSpec)[]
 
 export function settleConfiguration(resources: ResourceSet, nodeName: string): Settings {
   const find = (name: string) => resources.bgpConfigurations.find((found) => found.name === name)
@@ -80,7 +69,7 @@ export function settleConfiguration(resources: ResourceSet, nodeName: string): S
   const spec = fillDefaults(schema, written) as BgpConfigurationSpec
   const problems = [cluster, own].flatMap((found) => (found ? reportNotEnforced(found) : []))
   const subject = own === undefined ? 'BGPConfiguration/default' : `BGPConfiguration/${own.name}`
-  const { table, protocol, metric, maxPaths, install, scanInterval } = spec.fib
+  const { table, protocol, metric, maxPaths, install, nexthops, prefSrc, scanInterval } = spec.fib
   const foreign = foreignProtocols[protocol]
   if (foreign !== undefined) {
     const message = `fib.protocol ${protocol} marks routes of ${foreign}; they would pass for ours`
@@ -97,7 +86,10 @@ export function settleConfiguration(resources: ResourceSet, nodeName: string): S
       maxPaths,
       install,
       scanSeconds: scanInterval === 0 ? null : scanInterval,
+      nexthops,
+      preferredSources: { ipv4: prefSrc?.ipv4 ?? null, ipv6: prefSrc?.ipv6 ?? null },
     },
+    sysctls: spec.fib.sysctls,
     localPreference: preference.value,
     logLevel: logLevels[spec.logSeverityScreen ?? ''] ?? null,
     problems,
@@ -153,14 +145,8 @@ function reportNotEnforced(resource: BgpConfigurationResource): Problem[] {
   const isSet = (field: keyof BgpConfigurationSpec) =>
     resource.written[field] !== undefined &&
     JSON.stringify(resource.body.spec[field]) !== JSON.stringify(defaults[field])
-  const problems = notEnforced.filter(isSet).map((field) => {
+  return notEnforced.filter(isSet).map((field) => {
     const message = `spec.${field} is not enforced yet and has no effect`
     return warn('NotEnforced', subject, message, 'remove it, or expect nothing of it')
   })
-  const services = serviceFields.filter(isSet)
-  if (services.length > 0) {
-    const message = `service addresses are not announced yet; ${services.join(', ')} only refuse`
-    problems.push(inform('ServicesNotAnnounced', subject, message))
-  }
-  return problems
 }

@@ -3,7 +3,8 @@
  * there would have. Made by pure functions, shown by `routelet plan`, carried out by the agent.
  */
 import type { Announcement, ListenAddress, PeerConfig, RefusedRange } from '../../bgp/types.ts'
-import type { FibSettings } from '../../fib/types.ts'
+import type { FibSettings, Guard } from '../../fib/types.ts'
+import type { CniIntent } from './cni.ts'
 
 export interface Problem {
   /** CamelCase reason code. */
@@ -25,17 +26,33 @@ export interface NodeIntent {
   readonly podCidrs: readonly string[]
 }
 
+/** What of an intent in force the next one may fall back to. */
+export type InForce = Pick<Intent, 'peers'>
+
 export interface Intent {
   /** null: the own Node is absent; nothing can be done yet and `problems` says so. */
   readonly node: NodeIntent | null
   readonly listen: readonly ListenAddress[]
   readonly peers: readonly PeerConfig[]
   readonly announcements: readonly Announcement[]
+  /** Prefixes of announcements that come and go with the endpoints of services. */
+  readonly unsteady: readonly string[]
+  /** What went comes back after this many seconds at the earliest; 0: at once. */
+  readonly holdDownSeconds: number
   readonly blackholes: readonly string[]
   readonly refuse: readonly RefusedRange[]
+  /** Service ranges that no packet is forwarded to by a route. */
+  readonly guard: Guard
+  /** How pods are attached; null: that is not ours to say. */
+  readonly cni: CniIntent | null
   readonly fib: FibSettings
+  /** Whether the host's network settings may be set, or are only judged. */
+  readonly sysctls: 'Check' | 'Set'
+  /** Nodes of the cluster: as many may be neighbours on one link. */
+  readonly nodeCount: number
   readonly defaultRoute: 'Ignore' | 'Install'
   readonly localPreference: number
+  readonly asPathRelax: boolean
   readonly onStop: 'Auto' | 'KeepRoutes' | 'Withdraw'
   readonly readiness: {
     readonly policy: 'Any' | 'Quorum' | 'AllToR'

@@ -5,24 +5,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { runCheck } from '../../src/cli/check.ts'
 import { runPlan } from '../../src/cli/plan.ts'
-import type { Terminal } from '../../src/cli/terminal.ts'
-
-function makeTerminal(): Terminal & { text(): string } {
-  let text = ''
-  return {
-    write: (more) => {
-      text += more
-    },
-    warn: (more) => {
-      text += more
-    },
-    interactive: false,
-    colour: false,
-    now: () => 0,
-    signal: new AbortController().signal,
-    text: () => text,
-  }
-}
+import { makeTerminal } from './texts.ts'
 
 function makeFolder(t: Test, text: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'routelet-commands-'))
@@ -143,7 +126,7 @@ t.test('plan for a node that is not there exits 2 and names the nearest', async 
 t.test('check says valid, counts, and exits 0 with warnings', async (t) => {
   const terminal = makeTerminal()
   const folder = makeFolder(t, manifests)
-  t.equal(await runCheck(folder, { output: 'table' }, terminal), 0)
+  t.equal(await runCheck(folder, { output: 'table', host: false }, terminal), 0)
   t.match(terminal.text(), /warning: BGPPeer\/filtered: role is not enforced yet/)
   t.match(terminal.text(), /\nvalid: 1 node, 2 BGPPeers; 0 errors, 1 warning\n$/)
 })
@@ -154,12 +137,13 @@ t.test('check tells every error, of form and of meaning, and exits 2', async (t)
     .replace('name: keys, key', 'name: kees, key')
     .replace('asNumber: 65001, filters', 'asNumber: 0, filters')
   const folder = makeFolder(t, `${broken}---\na: b: c\n`)
-  t.equal(await runCheck(folder, { output: 'json' }, terminal), 2)
+  t.equal(await runCheck(folder, { output: 'json', host: false }, terminal), 2)
   const { valid, problems } = JSON.parse(terminal.text())
   t.equal(valid, false)
   t.match(problems, [
     { severity: 'error', reason: 'Invalid', line: 23, field: 'spec.asNumber' },
     { severity: 'error', reason: 'Unreadable', line: 30, file: join(folder, 'all.yaml') },
+    { severity: 'info', reason: 'UnusedFilter', subject: 'BGPFilter/f' },
     { severity: 'error', reason: 'MissingSecret', message: /Secret kees does not exist/ },
   ])
 })

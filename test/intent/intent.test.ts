@@ -26,12 +26,16 @@ t.test('a node alone', async (t) => {
       reason: 'pod CIDR of node n1',
       communities: [],
     })),
+    unsteady: [],
+    holdDownSeconds: 10,
     blackholes: ['10.1.0.0/24', '2001:db8:1::/64'],
     refuse: ['10.1.0.0/24', '10.9.9.9/32', '2001:db8:1::/64'].map((prefix) => ({
       prefix,
       match: 'covered',
       reason: 'own pod CIDR',
     })),
+    guard: { prefixes: [], action: 'drop' },
+    cni: null,
     fib: {
       table: 254,
       protocol: 179,
@@ -39,7 +43,12 @@ t.test('a node alone', async (t) => {
       maxPaths: 16,
       install: 'All',
       scanSeconds: 60,
+      nexthops: 'Auto',
+      preferredSources: { ipv4: null, ipv6: null },
     },
+    sysctls: 'Check',
+    nodeCount: 1,
+    asPathRelax: true,
     defaultRoute: 'Ignore',
     localPreference: 100,
     onStop: 'Auto',
@@ -163,7 +172,7 @@ t.test('communities of every prefixAdvertisement that covers a pod CIDR', async 
   )
 })
 
-t.test('service ranges are refused and not announced', async (t) => {
+t.test('service ranges are announced, and refused from others', async (t) => {
   const intent = intentOf(
     node + configuration('{serviceClusterIPs: [{cidr: 10.96.0.0/12}], serviceExternalIPs: []}'),
   )
@@ -173,7 +182,26 @@ t.test('service ranges are refused and not announced', async (t) => {
     match: 'covered',
     reason: 'service range (serviceClusterIPs)',
   })
-  t.same(reasons(intent), ['info ServicesNotAnnounced BGPConfiguration/default'])
+  t.match(intent.announcements[2], {
+    prefix: '10.96.0.0/12',
+    reason: 'service range (serviceClusterIPs)',
+  })
+  t.same(reasons(intent), [])
+})
+
+t.test('a reflector passes service routes on, and installs none', async (t) => {
+  const reflector = node.replace(
+    'annotations: {',
+    'annotations: {projectcalico.org/RouteReflectorClusterID: 244.0.0.1, ',
+  )
+  const { refuse } = intentOf(
+    reflector + configuration('{serviceLoadBalancerIPs: [{cidr: 192.0.2.0/24}]}'),
+  )
+  t.match(
+    refuse.find(({ prefix }) => prefix === '192.0.2.0/24'),
+    { passOn: true },
+  )
+  t.notHas(refuse[0], { passOn: true }, 'pods of its own are its own')
 })
 
 t.test('LOCAL_PREF is a number, or follows Calico', async (t) => {
@@ -206,6 +234,23 @@ t.test('one AS behind eBGP switches is a trap unless the loop is allowed', async
   }
 })
 
+const filter = `---
+apiVersion: routelet.io/v1
+kind: BGPFilter
+metadata: {name: f}
+spec: {}
+`
+
+t.test('a reflector that puts itself in the way is told so', async (t) => {
+  const reflector = node.replace(
+    'annotations: {',
+    'annotations: {projectcalico.org/RouteReflectorClusterID: 244.0.0.1, ',
+  )
+  const inside = peer('p', '{peerIP: 10.9.0.1, asNumber: 64512, nextHopMode: Self}')
+  t.same(reasons(intentOf(reflector + inside)), ['warning NextHopSelfReflects BGPPeer/p'])
+  t.same(reasons(intentOf(node + inside)), [])
+})
+
 t.test('what is worth a warning', async (t) => {
   const table: readonly [string, string, readonly string[]][] = [
     [
@@ -230,14 +275,41 @@ t.test('what is worth a warning', async (t) => {
       ['warning ForeignProtocol BGPConfiguration/default'],
     ],
     [
-      'settings without effect',
-      configuration('{announceNodeAddresses: true, cni: {}}'),
-      [
-        'warning NotEnforced BGPConfiguration/default',
-        'warning NotEnforced BGPConfiguration/default',
-      ],
+      'settings that are not enforced',
+      configuration('{localWorkloadPeeringIPV4: 169.254.1.1}'),
+      ['warning NotEnforced BGPConfiguration/default'],
     ],
     ['settings at their default', configuration('{announceNodeAddresses: false}'), []],
+    [
+      'settings without effect here',
+      configuration('{ignoredInterfaces: [eth1], programClusterRoutes: Enabled}'),
+      ['info NoEffect BGPConfiguration/default', 'info NoEffect BGPConfiguration/default'],
+    ],
+    [
+      'a community that nothing uses',
+      configuration(`{communities: [{name: a, value: "1:2"}, {name: b, value: "1:3"}],
+        prefixAdvertisements: [{cidr: 10.0.0.0/8, communities: [a]}]}`),
+      ['info UnusedCommunity BGPConfiguration/default'],
+    ],
+    ['a filter that nobody names', filter, ['info UnusedFilter BGPFilter/f']],
+    [
+      'a peerSelector that selects nobody',
+      peer('p', '{peerSelector: has(spine)}'),
+      ['warning PeerSelectsNobody BGPPeer/p'],
+    ],
+    [
+      'what makes no sense within one AS',
+      peer(
+        'p',
+        '{peerIP: 10.9.0.1, asNumber: 64512, keepOriginalNextHop: true, asOverride: true, ebgpMultihop: 2}',
+      ),
+      ['info NoEffect BGPPeer/p', 'info NoEffect BGPPeer/p', 'info NoEffect BGPPeer/p'],
+    ],
+    [
+      'a client of another AS',
+      peer('p', '{peerIP: 10.9.0.1, asNumber: 65001, routeReflectorClient: true}'),
+      ['info ClusterIdFromRouterId BGPPeer/p', 'warning NoEffect BGPPeer/p'],
+    ],
     [
       'two route priorities',
       configuration('{ipv4NormalRoutePriority: 1, ipv6NormalRoutePriority: 2}'),

@@ -104,8 +104,8 @@ t.test('every parameter of a peer arrives', async (t) => {
   const spec = `{
     peerIP: 10.0.0.2, asNumber: 65001, localASNumber: 65100, holdTime: 30s, keepaliveTime: 5s,
     connectRetryTime: 7s, families: [ipv6-unicast, ipv4-unicast], routeReflectorClient: false,
-    nextHopMode: Self, export: All, numAllowedLocalASNumbers: 2, asOverride: true, ttlSecurity: 1,
-    maxRestartTime: 60s, description: to the rack, shutdown: true, passive: true}`
+    nextHopMode: Self, export: All, numAllowedLocalASNumbers: 2, asOverride: true, ttlSecurity: 1, enforceFirstAS: false,
+    maxRestartTime: 60s, description: to the rack, shutdown: true, shutdownMessage: moved, passive: true}`
   t.same(intentOf(node + peer('tor', spec)).peers, [
     {
       name: 'tor',
@@ -130,6 +130,7 @@ t.test('every parameter of a peer arrives', async (t) => {
       export: 'All',
       allowedLocalAsns: 2,
       asOverride: true,
+      enforceFirstAs: false,
       ttlSecurity: 1,
       ebgpMultihop: null,
       gracefulRestart: 'Enabled',
@@ -137,13 +138,32 @@ t.test('every parameter of a peer arrives', async (t) => {
       staleSeconds: 360,
       addPathReceive: true,
       addPathSend: 'None',
+      addPathLimit: null,
       maxPrefixes: null,
       bfd: null,
       filters: [],
       shutdown: true,
+      shutdownMessage: 'moved',
       heldDown: null,
     },
   ])
+})
+
+t.test('addPaths says how many paths are sent, and the best alone needs no path ids', async (t) => {
+  const rows: [written: string, send: string, limit: number | null][] = [
+    ['{}', 'Multipath', null],
+    ['{send: None, sendLimit: 4}', 'None', null],
+    ['{send: Best}', 'None', null],
+    ['{send: Best, sendLimit: 1}', 'None', null],
+    ['{send: Best, sendLimit: 4}', 'Best', 4],
+    ['{send: Multipath, sendLimit: 2}', 'Multipath', 2],
+    ['{send: All}', 'All', null],
+    ['{send: All, sendLimit: 8}', 'All', 8],
+  ]
+  for (const [written, addPathSend, addPathLimit] of rows) {
+    const spec = `{peerIP: 10.0.0.2, asNumber: 64512, addPaths: ${written}}`
+    t.match(intentOf(node + peer('a', spec)).peers, [{ addPathSend, addPathLimit }], written)
+  }
 })
 
 t.test('keepOriginalNextHop acts on eBGP only', async (t) => {
@@ -152,6 +172,11 @@ t.test('keepOriginalNextHop acts on eBGP only', async (t) => {
     peer('a', '{peerIP: 10.0.0.2, asNumber: 65001, keepOriginalNextHop: true}') +
     peer('b', '{peerIP: 10.0.0.3, asNumber: 64512, keepOriginalNextHop: true}')
   t.match(intentOf(text).peers, [{ nextHopMode: 'Keep' }, { nextHopMode: 'Auto' }])
+})
+
+t.test('ECMP over different AS is on unless the BGPConfiguration says otherwise', async (t) => {
+  t.equal(intentOf(node).asPathRelax, true)
+  t.equal(intentOf(node + configuration('{asPathMultipathRelax: false}')).asPathRelax, false)
 })
 
 t.test('the mesh has its own password and restart time', async (t) => {

@@ -1,4 +1,5 @@
 /** Manifests as the tests write them, and the intent of node n1. */
+import type { Terminal } from '../../src/cli/terminal.ts'
 import { readManifests } from '../../src/config/manifest.ts'
 import { assembleResources } from '../../src/config/resources.ts'
 import { computeIntent } from '../../src/intent/intent.ts'
@@ -39,3 +40,21 @@ kind: BGPPeer
 metadata: {name: ${name}}
 spec: ${spec}
 `
+
+/** A terminal that remembers what was written to it. */
+export function makeTerminal(): Terminal & { text(): string } {
+  let text = ''
+  return {
+    write: (more) => {
+      text += more
+    },
+    warn: (more) => {
+      text += more
+    },
+    interactive: false,
+    colour: false,
+    now: () => 0,
+    signal: new AbortController().signal,
+    text: () => text,
+  }
+}

@@ -20,10 +20,10 @@ const serviceRanges = (what: string) =>
   Type.Array(Type.Object({ cidr: prefix() }), {
     default: [],
     maxItems: 500,
-    description: `Ranges of ${what}; never accepted from a peer.`,
+    description: `Ranges of ${what}: announced, and never accepted from a peer.`,
   })
 
-const calicoFields = {
+export const calicoConfigurationFields = {
   logSeverityScreen: Type.Optional(leaf<string>('log-level', { description: 'Log level.' })),
   nodeToNodeMeshEnabled: Type.Boolean({
     default: true,
@@ -35,7 +35,8 @@ const calicoFields = {
   serviceClusterIPs: serviceRanges('cluster addresses of services'),
   serviceLoadBalancerAggregation: Type.Enum(['Enabled', 'Disabled'], {
     default: 'Enabled',
-    description: 'Announce the range, or each address. Not enforced yet.',
+    description:
+      'Announce the ranges of `serviceLoadBalancerIPs`, or each address that has endpoints.',
   }),
   communities: Type.Array(
     Type.Object({
@@ -72,7 +73,7 @@ const calicoFields = {
   ignoredInterfaces: Type.Array(Type.String({ minLength: 1, maxLength: 15 }), {
     default: [],
     maxItems: 100,
-    description: 'Interfaces whose routes are not learned. Not enforced yet.',
+    description: 'No effect: routes of interfaces are never learned.',
   }),
   localWorkloadPeeringIPV4: Type.Optional(
     leaf<string>('address', {
@@ -86,7 +87,7 @@ const calicoFields = {
   ),
   programClusterRoutes: Type.Optional(
     Type.Enum(['Enabled', 'Disabled', 'EnabledIPIPOnly', 'EnabledNoEncapOnly'], {
-      description: 'Which cluster routes Calico leaves to BGP. Not enforced yet.',
+      description: 'No effect: see `fib.install`.',
     }),
   ),
   ipv4NormalRoutePriority: routePriority('IPv4'),
@@ -127,6 +128,27 @@ export const FibSpec = Type.Object(
       default: 'Ignore',
       description: 'What happens to a learned default route.',
     }),
+    nexthops: Type.Enum(['Auto', 'Off'], {
+      default: 'Auto',
+      description:
+        'Routes name nexthop objects and groups (Linux 5.3), or carry their next hops (`Off`).',
+    }),
+    prefSrc: Type.Optional(
+      Type.Object(
+        {
+          ipv4: Type.Optional(leaf<string>('address', {})),
+          ipv6: Type.Optional(leaf<string>('address', {})),
+        },
+        {
+          description:
+            'Source address that routes recommend to local programs, while it is on the host.',
+        },
+      ),
+    ),
+    sysctls: Type.Enum(['Check', 'Set'], {
+      default: 'Check',
+      description: "Whether the host's network settings are only judged, or set where they differ.",
+    }),
     scanInterval: seconds('duration', {
       default: '60s',
       description: 'Safety scan of the kernel; 0s leaves repair to events alone.',
@@ -160,6 +182,11 @@ const ownFields = {
     default: false,
     description: 'An eBGP peer without filters is not brought up (RFC 8212).',
   }),
+  asPathMultipathRelax: Type.Boolean({
+    default: true,
+    description:
+      'ECMP over paths of equal length through different AS (`bestpath as-path multipath-relax`).',
+  }),
   localPreference: Type.Optional(
     leaf<number | 'Calico'>('local-preference', {
       description: 'LOCAL_PREF of own and eBGP-learned routes. Default: 100.',
@@ -168,23 +195,60 @@ const ownFields = {
   cni: Type.Optional(
     Type.Object(
       {
-        type: Type.Enum(['None', 'Ptp', 'Bridge', 'Macvlan', 'Ipvlan'], { default: 'Ptp' }),
-        ranges: Type.Array(prefix(), { default: [], maxItems: 16 }),
+        type: Type.Enum(['None', 'Ptp', 'Bridge', 'Macvlan', 'Ipvlan', 'HostDevice', 'Sriov'], {
+          default: 'Ptp',
+          description: 'The plugin that attaches pods; `None` removes what was written.',
+        }),
+        ranges: Type.Array(
+          Type.Object({
+            cidr: prefix(),
+            subnet: Type.Optional(prefix()),
+            gateway: Type.Optional(leaf<string>('address', {})),
+          }),
+          {
+            default: [],
+            maxItems: 16,
+            description:
+              "Addresses of pods on the L2 segment: the node's part, the subnet around it, and the gateway there.",
+          },
+        ),
+        interface: Type.Optional(
+          Type.String({
+            pattern: '^[^/\\s]{1,15}$',
+            description: "The link that pods share. Default: that of the node's address.",
+          }),
+        ),
+        mtu: Type.Optional(
+          Type.Integer({
+            minimum: 576,
+            maximum: 65_535,
+            description: 'Default: that of the link.',
+          }),
+        ),
+        hostPorts: Type.Boolean({
+          default: true,
+          description: 'Chain the plugin portmap, which `hostPort` of a container needs.',
+        }),
       },
-      { description: 'CNI configuration to write. Not enforced yet.' },
+      { description: 'How pods are attached: the CNI configuration that the agent writes.' },
     ),
   ),
   announceNodeAddresses: Type.Boolean({
     default: false,
-    description: "Announce the node's own addresses as host routes. Not enforced yet.",
+    description: "Announce the node's own addresses as host routes.",
+  }),
+  serviceHoldDown: seconds('duration', {
+    default: '10s',
+    description: 'A service address that went is announced again after this long at the earliest.',
   }),
   serviceLoopPrevention: Type.Enum(['Drop', 'Reject', 'Disabled'], {
-    default: 'Disabled',
-    description: 'What becomes of traffic to service addresses nobody serves. Not enforced yet.',
+    default: 'Drop',
+    description:
+      'What becomes of packets that would be forwarded to a service address that nobody serves.',
   }),
 }
 
-export const BgpConfigurationSpec = Type.Object({ ...calicoFields, ...ownFields })
+export const BgpConfigurationSpec = Type.Object({ ...calicoConfigurationFields, ...ownFields })
 export const BgpConfiguration = Type.Object({ spec: BgpConfigurationSpec })
 
 export type BgpConfigurationSpec = Static<typeof BgpConfigurationSpec>
@@ -207,6 +271,8 @@ export const perNodeFields: readonly (keyof BgpConfigurationSpec)[] = [
   'logSeverityScreen',
   'bindMode',
   'fib',
+  'asPathMultipathRelax',
   'onStop',
   'readiness',
+  'cni',
 ]

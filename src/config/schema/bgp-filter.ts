@@ -9,7 +9,7 @@ const number = (description: string) =>
   Type.Object({ value: Type.Integer({ minimum: 0, maximum: 4_294_967_295 }) }, { description })
 
 /** Calico's three, then ours. */
-const Operation = Type.Object({
+export const FilterOperation = Type.Object({
   addCommunity: Type.Optional(
     Type.Object({ value: leaf<string>('community') }, { description: 'Standard or large.' }),
   ),
@@ -97,7 +97,7 @@ const filterRule = (lengthMax: number) => {
     anyCommunity: Type.Optional(patterns('The route carries one of these.')),
     allCommunities: Type.Optional(patterns('The route carries every one of these.')),
     operations: Type.Optional(
-      Type.Array(Operation, { minItems: 1, maxItems: 10, description: 'Changes, in order.' }),
+      Type.Array(FilterOperation, { minItems: 1, maxItems: 10, description: 'Changes, in order.' }),
     ),
   })
 }

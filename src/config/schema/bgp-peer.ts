@@ -20,7 +20,7 @@ export const SecretReference = Type.Object(
   { description: 'TCP-MD5 key (RFC 2385). A missing Secret keeps the session down.' },
 )
 
-const calicoFields = {
+export const calicoPeerFields = {
   node: Type.Optional(
     Type.String({ maxLength: 253, description: 'The one node that has this peer.' }),
   ),
@@ -127,7 +127,7 @@ const ownFields = {
       {
         receiveInterval: leaf<number>('interval', { default: '300ms' }),
         transmitInterval: leaf<number>('interval', { default: '300ms' }),
-        detectMultiplier: Type.Integer({ default: 3, minimum: 1, maximum: 255 }),
+        multiplier: Type.Integer({ default: 3, minimum: 1, maximum: 255 }),
       },
       {
         description:
@@ -151,7 +151,19 @@ const ownFields = {
     Type.Object(
       {
         receive: Type.Boolean({ default: true }),
-        send: Type.Enum(['None', 'Best', 'Multipath', 'All'], { default: 'Multipath' }),
+        send: Type.Enum(['None', 'Best', 'Multipath', 'All'], {
+          default: 'Multipath',
+          description:
+            'The best path, the ECMP set (at most `fib.maxPaths`), or every usable path.',
+        }),
+        sendLimit: Type.Optional(
+          Type.Integer({
+            minimum: 1,
+            maximum: 64,
+            description:
+              'How many at most, best first: `Best` sends as many (default: 1), others no more.',
+          }),
+        ),
       },
       {
         description:
@@ -187,6 +199,11 @@ const ownFields = {
     default: false,
     description: "Replace the peer's AS in AS_PATH by the own one.",
   }),
+  enforceFirstAS: Type.Boolean({
+    default: true,
+    description:
+      "An eBGP peer's own AS must be the first of each AS_PATH it sends. `false` for a route server.",
+  }),
   role: Type.Optional(
     Type.Enum(['Provider', 'RouteServer', 'RouteServerClient', 'Customer', 'Peer'], {
       description: 'BGP role (RFC 9234). Not enforced yet.',
@@ -194,9 +211,16 @@ const ownFields = {
   ),
   description: Type.String({ default: '', maxLength: 255, description: 'For people.' }),
   shutdown: Type.Boolean({ default: false, description: 'Administratively down.' }),
+  shutdownMessage: Type.Optional(
+    Type.String({
+      maxLength: 255,
+      description:
+        "What the peer's operator is told by a `shutdown` (RFC 9003): 255 octets of UTF-8.",
+    }),
+  ),
 }
 
-export const BgpPeerSpec = Type.Object({ ...calicoFields, ...ownFields })
+export const BgpPeerSpec = Type.Object({ ...calicoPeerFields, ...ownFields })
 export const BgpPeer = Type.Object({ spec: BgpPeerSpec })
 
 export type BgpPeerSpec = Static<typeof BgpPeerSpec>

@@ -27,6 +27,9 @@ export const CoreNode = Type.Object({
   ),
 })
 
+/** The labels by which a slice names its Service. */
+export const serviceNameLabel = 'kubernetes.io/service-name'
+
 export const CalicoNode = Type.Object({
   spec: Type.Object(
     {
@@ -48,11 +51,76 @@ export const Secret = Type.Object({
   stringData: textMap({ default: {} }),
 })
 
-/** Read in full once services are announced. */
-export const Service = Type.Object({})
-export const EndpointSlice = Type.Object({})
+export const Service = Type.Object({
+  spec: Type.Object(
+    {
+      type: Type.String({ default: 'ClusterIP' }),
+      clusterIP: Type.Optional(Type.String()),
+      clusterIPs: Type.Array(Type.String(), { default: [] }),
+      externalIPs: Type.Array(Type.String(), { default: [] }),
+      loadBalancerIP: Type.Optional(Type.String()),
+      externalTrafficPolicy: Type.String({ default: 'Cluster' }),
+    },
+    { default: {} },
+  ),
+  status: Type.Object(
+    {
+      loadBalancer: Type.Object(
+        {
+          ingress: Type.Array(
+            Type.Object({
+              ip: Type.Optional(Type.String()),
+              ipMode: Type.String({ default: 'VIP' }),
+            }),
+            { default: [] },
+          ),
+        },
+        { default: {} },
+      ),
+    },
+    { default: {} },
+  ),
+})
+
+export const EndpointSlice = Type.Object({
+  addressType: Type.String(),
+  endpoints: Type.Array(
+    Type.Object({
+      nodeName: Type.Optional(Type.String()),
+      conditions: Type.Object(
+        {
+          ready: Type.Optional(Type.Boolean()),
+          serving: Type.Optional(Type.Boolean()),
+          terminating: Type.Optional(Type.Boolean()),
+        },
+        { default: {} },
+      ),
+    }),
+    { default: [] },
+  ),
+})
+
+export const Pod = Type.Object({
+  spec: Type.Object(
+    {
+      nodeName: Type.Optional(Type.String()),
+      hostNetwork: Type.Boolean({ default: false }),
+    },
+    { default: {} },
+  ),
+  status: Type.Object(
+    {
+      phase: Type.Optional(Type.String()),
+      podIPs: Type.Array(Type.Object({ ip: Type.Optional(Type.String()) }), { default: [] }),
+    },
+    { default: {} },
+  ),
+})
 
 export type Metadata = Static<typeof Metadata>
 export type CoreNodeBody = Static<typeof CoreNode>
 export type CalicoNodeBody = Static<typeof CalicoNode>
 export type SecretBody = Static<typeof Secret>
+export type ServiceBody = Static<typeof Service>
+export type EndpointSliceBody = Static<typeof EndpointSlice>
+export type PodBody = Static<typeof Pod>
