@@ -1,15 +1,15 @@
 /**
- * The agents of a lab's nodes: started, asked over their sockets, judged against the kernel's own
- * table, and started again when they die while the lab is up (as a kubelet would).
+ * The agents of a lab's nodes: started, asked over their sockets, and judged against the kernel's own
+ * table.
  */
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { NodeView, Page } from '../../api/views.ts'
 import type { PathView, PeerView } from '../../bgp/types.ts'
 import { type AgentClient, createClient, type Query } from '../cli/client.ts'
 import { run } from './commands.ts'
+import type { WhenEnded } from './keeper.ts'
 import type { Network } from './namespaces.ts'
-import type { Ending, Processes } from './processes.ts'
+import type { Processes } from './processes.ts'
 import type { NodePlan } from './topology.ts'
 import { agentCommand } from './tor-routelet.ts'
 
@@ -34,8 +34,6 @@ export interface NodeSurvey {
 export interface Agents {
   start(): void
   socket(node: NodePlan): string
-  /** From now on an agent that dies is started again. */
-  keepAlive(signal: AbortSignal, report: (line: string) => void): void
   /** @throws {CommandError} when the agent doesn't answer (yet) */
   peers(node: NodePlan): Promise<readonly PeerView[]>
   kernelRoutes(node: NodePlan): Promise<readonly KernelRoute[]>
@@ -44,8 +42,6 @@ export interface Agents {
 
 const ROUTE_PROTOCOL = '179'
 const PAGE_LIMIT = 1_000
-const RESTART_MS = 2_000
-const RESTART_MS_MAX = 60_000
 
 export function createAgents(
   nodes: readonly NodePlan[],
@@ -54,13 +50,11 @@ export function createAgents(
     readonly processes: Processes
     readonly folder: string
     readonly manifests: string
-    /** An agent ended before `keepAlive`. */
-    readonly onExit: (name: string, ending: Ending) => void
+    readonly onExit: WhenEnded
   },
 ): Agents {
   const { network, processes } = surroundings
   const socket = (node: NodePlan) => join(surroundings.folder, `${node.name}.sock`)
-  let onExit = (node: NodePlan, ending: Ending) => surroundings.onExit(node.name, ending)
   const startOne = (node: NodePlan) =>
     processes.start({
       name: node.name,
@@ -72,28 +66,13 @@ export function createAgents(
           socket: socket(node),
         }),
       ),
-      onExit: (ending) => onExit(node, ending),
+      onExit: (ending) =>
+        surroundings.onExit(`${node.name}: the agent`, ending, () => startOne(node)),
     })
   const ask = (node: NodePlan) => createClient({ kind: 'unix', path: socket(node) }, null)
   return {
     start: () => nodes.forEach(startOne),
     socket,
-    keepAlive(signal, report) {
-      const pauses = new Map<NodePlan, number>()
-      onExit = (node, { words }) => {
-        const pause = pauses.get(node) ?? RESTART_MS
-        pauses.set(node, Math.min(pause * 2, RESTART_MS_MAX))
-        report(`${node.name}: the agent ${words}; it starts again in ${pause / 1000} s`)
-        delay(pause, undefined, { signal }).then(
-          () => {
-            startOne(node)
-            report(`${node.name}: the agent was started again`)
-          },
-          // The lab ended first.
-          () => undefined,
-        )
-      }
-    },
     peers: (node) => askPeers(ask(node)),
     kernelRoutes: (node) => readKernel(network.name(node.name)),
     survey: (node) => surveyNode(node, ask(node), network.name(node.name)),

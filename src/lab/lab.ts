@@ -10,6 +10,7 @@ import { ProgramError } from './commands.ts'
 import { converge, judgeKernels } from './convergence.ts'
 import { formatGuide } from './guide.ts'
 import { type Interruption, watchInterruption } from './interruption.ts'
+import { createKeeper, type Keeper } from './keeper.ts'
 import { type ManifestFolder, openManifests } from './manifest-folder.ts'
 import { createNetwork, type Network } from './namespaces.ts'
 import {
@@ -51,6 +52,7 @@ interface Lab {
   readonly progress: Progress
   readonly colour: boolean
   readonly interruption: Interruption
+  readonly keeper: Keeper
 }
 
 /**
@@ -120,6 +122,7 @@ function openLab(
     network.removeNow()
     workspace.remove()
   })
+  const keeper = createKeeper(interruption)
   const manifests = openManifests(plan, join(workspace.folder, 'manifests'))
   const pods = createPods(
     plan.nodes.flatMap((node) => node.pods),
@@ -132,11 +135,11 @@ function openLab(
     processes,
     folder: workspace.folder,
     manifests: join(manifests.path, 'cluster'),
-    onExit: interruption.processEnded,
+    onExit: keeper.ended,
   })
   return {
     ...{ settings, privileged, plan, software, workspace, manifests },
-    ...{ network, processes, agents, pods, interruption },
+    ...{ network, processes, agents, pods, interruption, keeper },
     progress: createProgress(terminal.write, terminal.interactive),
     colour: terminal.colour,
   }
@@ -155,7 +158,7 @@ async function bringUp(lab: Lab): Promise<void> {
       processes,
       folder: lab.workspace.folder,
       manifests: ({ name }) => join(lab.manifests.path, name),
-      onExit: interruption.processEnded,
+      onExit: lab.keeper.ended,
     })
   }
   const switches = plan.switches.map(({ name, asn }) => `${name} AS ${asn}`).join(', ')
@@ -196,7 +199,7 @@ async function stayUp(lab: Lab): Promise<void> {
       proxies.push(await openProxy(agents.socket(node), FIRST_PORT + node.number))
     }
     interruption.tolerate((name, { words }) => progress.line(`${name} ${words}`))
-    agents.keepAlive(interruption.signal, (line) => progress.line(line))
+    lab.keeper.keepAlive((line) => progress.line(line))
     const guide = formatGuide({
       ...{ plan, network, software, folder: workspace.folder, logs: workspace.logs },
       manifests: join(manifests.path, 'cluster'),

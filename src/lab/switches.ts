@@ -4,9 +4,10 @@
 import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { findProgram } from './commands.ts'
+import type { WhenEnded } from './keeper.ts'
 import type { Network } from './namespaces.ts'
 import { LabError, type SwitchSoftware } from './options.ts'
-import type { Ending, Processes } from './processes.ts'
+import type { Processes } from './processes.ts'
 import type { SwitchPlan } from './topology.ts'
 import { birdCommand, birdConfiguration } from './tor-bird.ts'
 import {
@@ -25,7 +26,7 @@ export interface SwitchSurroundings {
   readonly folder: string
   /** Folder of the manifests of one switch, for routelet. */
   readonly manifests: (device: SwitchPlan) => string
-  readonly onExit: (name: string, ending: Ending) => void
+  readonly onExit: WhenEnded
 }
 
 /**
@@ -72,8 +73,7 @@ export function startSwitch(
   mkdirSync(folder, { recursive: true })
   switch (software) {
     case 'bird':
-      writeFileSync(join(folder, 'bird.conf'), birdConfiguration(device))
-      start(device, device.name, birdCommand(findProgram('bird') ?? 'bird', folder), surroundings)
+      startBird(device, folder, surroundings)
       break
     case 'frr':
       startFrr(device, folder, surroundings)
@@ -81,12 +81,13 @@ export function startSwitch(
     case 'routelet':
       start(
         device,
-        device.name,
-        agentCommand({
-          node: device.name,
-          manifests: surroundings.manifests(device),
-          socket: join(folder, 'api.sock'),
-        }),
+        { name: device.name, label: 'the agent' },
+        () =>
+          agentCommand({
+            node: device.name,
+            manifests: surroundings.manifests(device),
+            socket: join(folder, 'api.sock'),
+          }),
         surroundings,
       )
   }
@@ -104,6 +105,17 @@ export function switchConsole(software: SwitchSoftware, folder: string): string 
   }
 }
 
+function startBird(device: SwitchPlan, folder: string, surroundings: SwitchSurroundings): void {
+  const program = findProgram('bird') ?? 'bird'
+  writeFileSync(join(folder, 'bird.conf'), birdConfiguration(device))
+  start(
+    device,
+    { name: device.name, label: 'BIRD' },
+    (revived) => birdCommand(program, folder, { revived }),
+    surroundings,
+  )
+}
+
 function startFrr(device: SwitchPlan, folder: string, surroundings: SwitchSurroundings): void {
   const user = frrUser()
   if (user === null) throw new LabError('--tor frr: /etc/passwd has no user frr')
@@ -111,23 +123,32 @@ function startFrr(device: SwitchPlan, folder: string, surroundings: SwitchSurrou
   writeFileSync(join(folder, 'zebra.conf'), frrZebraConfiguration(device))
   writeFileSync(join(folder, 'bgpd.conf'), frrBgpConfiguration(device))
   for (const daemon of ['zebra', 'bgpd'] as const) {
-    const command = frrCommand(findFrr(daemon) ?? daemon, daemon, folder)
-    const inOrder = daemon === 'bgpd' ? frrAfterZebra(command, folder) : command
-    start(device, `${device.name}-${daemon}`, inOrder, surroundings)
+    const program = findFrr(daemon) ?? daemon
+    const build = (revived: boolean) => {
+      const command = frrCommand(program, daemon, folder, { revived })
+      return daemon === 'bgpd' ? frrAfterZebra(command, folder) : command
+    }
+    start(device, { name: `${device.name}-${daemon}`, label: daemon }, build, surroundings)
   }
 }
 
+/**
+ * @param label what people call the program
+ * @param build its command line: the first one, or (`revived`) that after a crash
+ */
 function start(
   device: SwitchPlan,
-  name: string,
-  command: readonly string[],
+  { name, label }: { name: string; label: string },
+  build: (revived: boolean) => readonly string[],
   { network, processes, onExit }: SwitchSurroundings,
 ): void {
-  processes.start({
-    name,
-    command: network.inside(device.name, command),
-    onExit: (ending) => onExit(name, ending),
-  })
+  const launch = (revived: boolean) =>
+    processes.start({
+      name,
+      command: network.inside(device.name, build(revived)),
+      onExit: (ending) => onExit(`${device.name}: ${label}`, ending, () => launch(true)),
+    })
+  launch(false)
 }
 
 function frrUser(): { uid: number; gid: number } | null {

@@ -1,6 +1,7 @@
 /**
  * A switch run by FRR: configuration and command lines of bgpd and zebra. eBGP to every neighbour,
  * one session a family; all it learns goes to all (RFC 4271 §9.1.3) and to the kernel, with ECMP.
+ * Killed and started again, it takes the kernel's routes up where they are (RFC 4724).
  */
 import { join } from 'node:path'
 import { findProgramIn } from './commands.ts'
@@ -16,6 +17,8 @@ router bgp ${device.asn}
  no bgp default ipv4-unicast
  no bgp network import-check
  bgp bestpath as-path multipath-relax
+ bgp graceful-restart
+ bgp graceful-restart preserve-fw-state
 ${device.neighbours.flatMap(neighbourLines).join('\n')}
  address-family ipv4 unicast
   network ${device.loopback.ipv4}
@@ -43,6 +46,7 @@ function neighbourLines(neighbour: NeighbourPlan): string[] {
     ` neighbor ${address} description ${neighbour.name}`,
     ` neighbor ${address} timers connect 2`,
     ` neighbor ${address} advertisement-interval 0`,
+    ` neighbor ${address} graceful-restart`,
   ])
 }
 
@@ -56,6 +60,9 @@ const folders = ['/usr/lib/frr', '/usr/libexec/frr', '/usr/local/lib/frr', '/usr
 export function findFrr(daemon: 'zebra' | 'bgpd'): string | null {
   return findProgramIn(folders, daemon)
 }
+
+/** What a zebra found in the kernel and nobody has claimed by then is removed. */
+const zebraKeepsSeconds = 60
 
 /** So often zebra is asked whether it knows the interfaces, a twentieth of a second apart. */
 const zebraAskedMax = 200
@@ -75,8 +82,14 @@ export function frrAfterZebra(command: readonly string[], folder: string): strin
  * FRR's daemons in the foreground, with their sockets in `folder`, which the user `frr` must own:
  * they drop their privileges and refuse to stay root.
  * @param program full path of `zebra` or `bgpd`
+ * @param revived started after a crash: zebra leaves the routes it finds to bgpd for a while
  */
-export function frrCommand(program: string, daemon: 'zebra' | 'bgpd', folder: string): string[] {
+export function frrCommand(
+  program: string,
+  daemon: 'zebra' | 'bgpd',
+  folder: string,
+  { revived = false }: { revived?: boolean } = {},
+): string[] {
   return [
     program,
     ...['-u', 'frr', '-g', 'frr'],
@@ -87,5 +100,6 @@ export function frrCommand(program: string, daemon: 'zebra' | 'bgpd', folder: st
     // The vty listens on its socket alone, on no TCP port.
     ...['-P', '0'],
     ...['--log', 'stdout'],
+    ...(revived && daemon === 'zebra' ? ['--graceful_restart', `${zebraKeepsSeconds}`] : []),
   ]
 }

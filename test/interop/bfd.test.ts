@@ -35,7 +35,7 @@ function towards(from: number, to: number): object {
     peerIP: `10.98.0.${to}`,
     asNumber: 64600 + to,
     reversePeering: 'Manual',
-    bfd: { transmitInterval: '50ms', receiveInterval: '50ms', detectMultiplier: 3 },
+    bfd: { transmitInterval: '50ms', receiveInterval: '50ms', multiplier: 3 },
   })
 }
 

@@ -2,59 +2,16 @@
  * The whole lab as a user runs it: real agents, real kernel. Small, and with routelet as the switch,
  * since that is there everywhere; the other variants run in CI by their own commands.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { run } from '../../src/lab/commands.ts'
+import { skip, start } from './running.ts'
 
-const main = fileURLToPath(new URL('../../src/main.js', import.meta.url))
-const skip = process.getuid?.() === 0 ? false : 'network namespaces need root'
 /** Generous: the machine may be busy. */
 const timeout = 180_000
-
-interface Started {
-  readonly child: ChildProcess
-  /** What it has said so far. */
-  output(): string
-  /** The first match of a pattern in its output, as soon as there is one. */
-  said(pattern: RegExp): Promise<RegExpMatchArray>
-  /** Exit code or signal. */
-  readonly ended: Promise<number | string>
-}
-
-/** @param command what runs in place of this very Node */
-function start(t: Test, args: readonly string[], command = [process.execPath, main]): Started {
-  const [program = '', ...before] = command
-  const child = spawn(program, [...before, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
-  let text = ''
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8')
-    stream.on('data', (chunk: string) => {
-      text += chunk
-      child.emit('said')
-    })
-  }
-  const ended = once(child, 'close').then(([code, signal]) => (code ?? signal) as number | string)
-  t.teardown(() => child.kill('SIGTERM'))
-  return {
-    child,
-    output: () => text,
-    ended,
-    async said(pattern) {
-      for (;;) {
-        const match = pattern.exec(text)
-        if (match !== null) return match
-        const over = await Promise.race([once(child, 'said'), ended])
-        if (!Array.isArray(over)) throw new Error(`ended with ${over} before it said so:\n${text}`)
-      }
-    },
-  }
-}
 
 async function waitFor(what: string, holds: () => Promise<boolean>): Promise<void> {
   const limit = performance.now() + timeout / 2

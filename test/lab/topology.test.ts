@@ -109,6 +109,7 @@ t.test('the configuration of a switch that runs BIRD is stable', async (t) => {
     `# tor1, made by routelet lab
 log stderr all;
 router id 10.250.0.1;
+graceful restart wait 60;
 
 protocol device {}
 protocol direct loopback {
@@ -118,10 +119,14 @@ protocol direct loopback {
 }
 protocol kernel kernel4 {
   merge paths on;
+  persist;
+  graceful restart;
   ipv4 { import none; export where source = RTS_BGP; };
 }
 protocol kernel kernel6 {
   merge paths on;
+  persist;
+  graceful restart;
   ipv6 { import none; export where source = RTS_BGP; };
 }
 template bgp neighbour {
@@ -130,6 +135,7 @@ template bgp neighbour {
   connect delay time 1;
   connect retry time 2;
   error wait time 1, 4;
+  graceful restart on;
 }
 protocol bgp tor2_v4 from neighbour {
   neighbor 10.240.255.2 as 65102;

@@ -38,7 +38,8 @@ export class Manifests {
 
 export interface AgentOptions {
   readonly node: string
-  readonly manifests: Manifests
+  /** Without it, `args` say where the resources are. */
+  readonly manifests?: Manifests
   /** Further arguments of `routelet run`. */
   readonly args?: readonly string[]
 }
@@ -59,7 +60,8 @@ export class Agent {
     const socket = `${namespace.files}.sock`
     const daemon = namespace.start(process.execPath, [
       ...['--enable-source-maps', command, 'run', '--node', node],
-      ...['--manifests', manifests.folder, '--api', `unix:${socket}`],
+      ...(manifests === undefined ? [] : ['--manifests', manifests.folder]),
+      ...['--api', `unix:${socket}`],
       ...['--state-dir', `${namespace.files}.state`, ...args],
     ])
     return new Agent(namespace, daemon, socket)

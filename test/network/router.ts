@@ -32,6 +32,8 @@ export interface Neighbour {
   readonly password?: string
   /** Default: the family of the address. */
   readonly families?: readonly Family[]
+  /** IPv4 by an IPv6 next hop (RFC 8950). */
+  readonly extendedNextHop?: true
   /** Next hop of its IPv6 routes when they go over an IPv4 session. */
   readonly nextHopIpv6?: string
 }
@@ -174,7 +176,9 @@ function birdConfig(config: RouterConfig): string {
         ...(one.password ? [`  password "${one.password}";`] : []),
         '  connect delay time 1; connect retry time 2; error wait time 1, 4;',
         ...one.families.map(
-          (family) => `  ${family} { import all; export where source ~ [RTS_STATIC, RTS_BGP]; };`,
+          (family) =>
+            `  ${family} { ${one.extendedNextHop && family === 'ipv4' ? 'extended next hop on; ' : ''}` +
+            'import all; export where source ~ [RTS_STATIC, RTS_BGP]; };',
         ),
         '}',
       ].join('\n'),
@@ -199,6 +203,7 @@ function frrConfig({ asn, routerId, announce, neighbours }: RouterConfig): strin
       ` neighbor ${one.address} timers connect 2`,
       ` neighbor ${one.address} advertisement-interval 0`,
     )
+    if (one.extendedNextHop) lines.push(` neighbor ${one.address} capability extended-nexthop`)
     if (one.password) lines.push(` neighbor ${one.address} password ${one.password}`)
   }
   for (const family of ['ipv4', 'ipv6'] as const) {

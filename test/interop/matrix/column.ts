@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process'
 import t from 'tap'
 import { missing } from '../../network/namespaces.ts'
 import * as base from './base.ts'
+import * as changes from './changes.ts'
 import type { Asserts } from './eventually.ts'
 import * as features from './features.ts'
 import { restartHelper, restartOurs } from './restart.ts'
@@ -36,6 +37,7 @@ const checks: Readonly<Record<Row, Check>> = {
   md5: features.md5,
   gtsm: features.gtsm,
   'add-path-sent': features.addPathSent,
+  'add-path-best': features.addPathBest,
   'add-path-received': features.addPathReceived,
   'extended-messages': features.extendedMessages,
   'max-prefixes': features.maxPrefixes,
@@ -47,8 +49,10 @@ const checks: Readonly<Record<Row, Check>> = {
   drain: features.drain,
   'filter-import': features.filterImport,
   'filter-export': features.filterExport,
-  'shutdown-heard': features.shutdownHeard,
-  'shutdown-said': features.shutdownSaid,
+  'changed-live': changes.changedLive,
+  'shutdown-heard': changes.shutdownHeard,
+  'shutdown-said': changes.shutdownSaid,
+  'shutdown-worded': changes.shutdownWorded,
   'restart-helper': restartHelper,
   'restart-ours': restartOurs,
 }

@@ -20,6 +20,7 @@ export const exabgp: SubjectKind<ExaBgpSubject> = {
   version: { program: 'exabgp', args: ['--version'], pattern: /ExaBGP : (\S+)/ },
   cannot: {
     'enhanced-refresh': 'it offers it, and answers without the marks',
+    'shutdown-worded': 'version 4.2 stumbles over the text (a TypeError of its own)',
     'restart-ours': 'it has no table to keep our routes in',
   },
   originatesPaths: true,

@@ -32,6 +32,7 @@ const link = {
   leaving: 14,
   any1: 15,
   any2: 16,
+  any3: 19,
   big: 17,
   old: 10,
   paths: 11,
@@ -42,13 +43,17 @@ export const keys = { right: 'k3y-right', theirs: 'k3y-theirs', ours: 'k3y-ours'
 export const presentedAsn = 64_999
 export const warnedOf = { limit: 2, sent: 3 } as const
 export const shutdownText = 'moved to rack 7, ticket 4711'
+export const goodbyeText = 'new cables, ticket 4712'
 
-/** Announced over two links by `ext`, so that it has two equal paths. */
+/** Announced over three links by `ext`, so that it has three equal paths. */
 export const anycast = '172.31.1.0/24'
+export const anycastVia = [link.any1, link.any2, link.any3].map(
+  (number) => addressesOf('ext', number, 2)[0],
+)
 /** Learned by `c2` over two links to `ext`, and passed on to us with both. */
 export const doubled = '172.31.2.0/24'
-/** Too long for a message of 4096 octets. */
-export const heavy = { prefix: '172.31.3.0/24', communities: 1100 } as const
+/** Too long for a message of 4096 octets, and the longest list that we take. */
+export const heavy = { prefix: '172.31.3.0/24', communities: 1024 } as const
 /** Comes back to us with our own AS in its path. */
 export const looped = prefixOf('c2', 1, 'ipv4')
 export const leaving = '172.31.6.0/24'
@@ -152,6 +157,7 @@ function outsideExtras(kind: SubjectKind): Extra[] {
     ),
     one('add-path-sent', 'any1', 'any1', announce({ prefix: anycast })),
     one('add-path-sent', 'any2', 'any2', announce({ prefix: anycast })),
+    one('add-path-sent', 'any3', 'any3', announce({ prefix: anycast })),
     one('extended-messages', 'big', 'big', { extendedMessage: true, ...announce(heavyRoute()) }),
   ]
 }

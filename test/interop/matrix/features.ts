@@ -2,14 +2,15 @@
  * The rows after the ninth: one feature each, over the sessions of extras.ts or those of the base.
  * It is long because every feature is one row of the matrix, and they are read side by side.
  */
-import type { EventView } from '../../../api/views.ts'
 import type { PathView, PeerView } from '../../../bgp/types.ts'
 import { routesOf } from '../../network/kernel.ts'
 import { waitUntil } from '../../network/wait.ts'
 import { pathsOf, receivedFrom } from './base.ts'
+import { eventsOf } from './changes.ts'
 import { type Asserts, comesTo, eventually } from './eventually.ts'
 import {
   anycast,
+  anycastVia,
   doubled,
   doubledVia,
   filtered,
@@ -18,7 +19,6 @@ import {
   limitSpec,
   marks,
   presentedAsn,
-  shutdownText,
   warnedOf,
 } from './extras.ts'
 import {
@@ -146,14 +146,22 @@ export async function gtsm(t: Asserts, site: MatrixSite): Promise<void> {
 }
 
 export async function addPathSent(t: Asserts, site: MatrixSite): Promise<void> {
-  const hops = [addressesOf('ext', 15, 2)[0], addressesOf('ext', 16, 2)[0]]
+  const hops = anycastVia
   await site.agent.established('c1-fan')
   const heard = async () =>
     (await heardOf(site, 'c1', 'fan', anycast)).map(({ nextHop }) => nextHop)
-  await eventually(t, 'the client has both paths', heard, hops)
+  await eventually(t, 'the client has all paths', heard, hops)
   const kernel = async () =>
     (await routesOf(site.ours, '-4')).filter((route) => route.startsWith(anycast))
   await eventually(t, 'and so has our kernel', kernel, [`${anycast} via ${hops.join(', ')}`])
+}
+
+/** The decision process prefers the lowest address among equals (RFC 4271 §9.1.2.2 g). */
+export async function addPathBest(t: Asserts, site: MatrixSite): Promise<void> {
+  site.respecify('c1', 'fan', { addPaths: { send: 'Best', sendLimit: 2 } })
+  const heard = async () =>
+    (await heardOf(site, 'c1', 'fan', anycast)).map(({ nextHop }) => nextHop)
+  await eventually(t, 'the client has the best two of three', heard, anycastVia.slice(0, 2))
 }
 
 export async function addPathReceived(t: Asserts, site: MatrixSite): Promise<void> {
@@ -350,34 +358,6 @@ export async function filterExport(t: Asserts, site: MatrixSite): Promise<void> 
   ])
 }
 
-export async function shutdownHeard(t: Asserts, site: MatrixSite): Promise<void> {
-  await site.agent.established('ext-talk')
-  await site.routers.ext.shutdown('talk', shutdownText)
-  const said = site.kind.shutdownText ?? shutdownText
-  await comesTo(
-    t,
-    `we show why it went, in its words: ${said}`,
-    () => eventsOf(site, 'ext-talk'),
-    (events) => events.some(({ kind, text }) => kind === 'peer.down' && text.includes(said)),
-  )
-}
-
-export async function shutdownSaid(t: Asserts, site: MatrixSite): Promise<void> {
-  await site.agent.cli('shutdown', 'ext-near')
-  await comesTo(
-    t,
-    'it knows that we were shut down',
-    () => site.routers.ext.lastWords('near'),
-    (words) => /administrat\w+ (shutdown|down)|code 6 subcode 2/i.test(words),
-  )
-  const { state, reason } = await site.agent.peer('ext-near')
-  t.ok(state === 'Idle', `and we stay down: ${reason}`)
-  await site.agent.cli('enable', 'ext-near')
-  await site.routers.ext.wake?.('near')
-  await site.agent.established('ext-near')
-  t.pass('until we are enabled')
-}
-
 /** A peer whose messages are all through: counted from here on. */
 async function settled(site: MatrixSite, peer: string): Promise<PeerView> {
   await site.agent.established(peer)
@@ -406,8 +386,4 @@ async function heardOf(
 async function bestOf(site: MatrixSite, prefix: string): Promise<PathView | undefined> {
   const url = `/v1/routes?prefix=${encodeURIComponent(prefix)}&match=exact&view=best`
   return (await site.agent.get<{ items: readonly PathView[] }>(url)).items[0]
-}
-
-async function eventsOf(site: MatrixSite, peer: string): Promise<readonly EventView[]> {
-  return (await site.agent.events()).filter((event) => event.peer === peer)
 }

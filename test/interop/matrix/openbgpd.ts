@@ -88,7 +88,7 @@ export class OpenBgpdSubject implements Subject {
   async lastWords(name: string): Promise<string> {
     const { remote } = sessionNamed(this.#config, name)
     const lines = this.#bgpd.daemon.stderr.split('\n').filter((line) => line.includes(remote))
-    return lines.filter((line) => line.includes('notification')).join('\n')
+    return lines.filter((line) => /notification|reason/.test(line)).join('\n')
   }
 
   async kill(): Promise<void> {
@@ -165,6 +165,17 @@ function edit(announced: Announced, { local, localIpv6 }: SubjectSession): strin
   return sets.length === 0 ? '' : ` set { ${sets.join(' ')} }`
 }
 
+/**
+ * Whether it leaves dialling to us. When its dial meets the end of our agent, the OPEN it has not yet
+ * written stays queued, and the next connection begins with two: an FSM error by RFC 4271 §8.2.2, and
+ * the NOTIFICATION ends what it keeps for us and makes it hold back for a minute. So where it is to
+ * live through a restart of ours, it waits.
+ */
+function waits({ active, password, restartSeconds }: SubjectSession): boolean {
+  // Its listener knows no keys.
+  return restartSeconds !== undefined || !(active || password)
+}
+
 function neighbour(session: SubjectSession): string {
   const yes = (wanted: unknown) => (wanted ? 'yes' : 'no')
   return [
@@ -175,8 +186,7 @@ function neighbour(session: SubjectSession): string {
     `  local-address ${session.local}`,
     // To a neighbour on the link it always calls itself the next hop, ::1 again.
     ...(session.families.length > 1 ? ['  multihop 2'] : []),
-    // Its listener knows no keys.
-    ...(session.active || session.password ? [] : ['  passive']),
+    ...(waits(session) ? ['  passive'] : []),
     ...(['ipv4', 'ipv6'] as const).map(
       (family) =>
         `  announce ${family === 'ipv4' ? 'IPv4' : 'IPv6'} ` +

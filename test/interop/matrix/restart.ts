@@ -7,7 +7,7 @@ import type { PathView } from '../../../bgp/types.ts'
 import { watchRoutes } from '../../network/kernel.ts'
 import type { Daemon } from '../../network/namespaces.ts'
 import { type Asserts, comesTo, eventually } from './eventually.ts'
-import { announcedBy, type BaseName, expectedAt } from './plan.ts'
+import { announcedBy, type BaseName, expectedAt, routers } from './plan.ts'
 import { heardAt, type MatrixSite } from './site.ts'
 
 const baseNames: readonly BaseName[] = ['four', 'six', 'both']
@@ -44,8 +44,13 @@ export async function restartHelper(t: Asserts, site: MatrixSite): Promise<void>
   t.same(vanished(monitor, prefixes), [], 'and our kernel had them at every moment')
 }
 
-/** Our agent is killed: what we announced stays with the peer until we are back. */
+/**
+ * Our agent is killed: what we announced stays with the peer until we are back. All is said before
+ * and after: what is compared in the end is what it was told anew, and no longer what it kept.
+ */
 export async function restartOurs(t: Asserts, site: MatrixSite): Promise<void> {
+  site.retreat()
+  await comesTo(t, 'all is said on the sessions of the base', () => unsaid(site), isEmpty)
   const wanted = expectedAt('ext', 'both', ['us', 'c1', 'c2'])
   const prefixes = wanted.map(({ prefix }) => prefix)
   const has = async () =>
@@ -64,11 +69,27 @@ export async function restartOurs(t: Asserts, site: MatrixSite): Promise<void> {
   )
   t.same(await has(), wanted, 'and keeps what we announced')
   await site.revive()
-  await site.agent.established('ext-both', 60)
-  await eventually(t, 'we are back, and it has the same routes', has, wanted)
+  await comesTo(t, 'we are back, and all is said anew', () => unsaid(site), isEmpty)
+  await eventually(t, 'it has the same routes', has, wanted)
   if (watch) t.same(await watch.stop(), wanted.length, 'it had all of them whenever it was asked')
   if (theirs) t.same(vanished(theirs, prefixes), [], 'and its kernel at every moment')
   t.same(vanished(ours, prefixes), [], 'as had our kernel')
+}
+
+/** Sessions of the base on which something is still to be said, by us or by them; also any other. */
+async function unsaid(site: MatrixSite): Promise<string[]> {
+  const peers = await site.agent.peers()
+  const wanted = Object.keys(routers).length * baseNames.length
+  const silent = peers.filter(
+    ({ state, families }) =>
+      state !== 'Established' || !families.every((one) => one.endOfRibSent && one.endOfRibReceived),
+  )
+  const names = silent.map(({ name, state, reason }) => `${name} ${state} ${reason ?? ''}`)
+  return peers.length === wanted ? names : [...names, `${peers.length} peers, not ${wanted}`]
+}
+
+function isEmpty(list: readonly unknown[]): boolean {
+  return list.length === 0
 }
 
 /** Whether the best path of each is stale; those without a usable path are left out. */

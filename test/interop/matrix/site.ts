@@ -35,6 +35,8 @@ export interface MatrixSite<S extends Subject = Subject> {
   agent: Agent
   /** Adds our ends of the sessions beside the base. */
   extend(): void
+  /** Takes them away again. */
+  retreat(): void
   /** Changes our end of one of them. */
   respecify(router: RouterName, session: string, spec: object): void
   /** Starts another agent after the one before was ended. */
@@ -85,6 +87,7 @@ export async function buildMatrix<S extends Subject>(
     routers: Object.fromEntries(subjects) as Record<RouterName, S>,
     agent: await start(),
     extend: () => manifests.write('extras', extraManifest(extras)),
+    retreat: () => manifests.remove('extras'),
     respecify: (router, session, spec) => {
       const meant = (one: Extra) => one.router === router && one.session.name === session
       extras = extras.map((one) => (meant(one) ? { ...one, spec } : one))

@@ -2,7 +2,15 @@
  * docs/interop.md: the matrix as people read it. Its table is made by the run, column by column, and
  * read back to see whether a cell has changed.
  */
-import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import path from 'node:path'
 import { waitFor } from '../../network/wait.ts'
 import { type Row, rowKeys, rows } from './rows.ts'
@@ -10,6 +18,8 @@ import { type Row, rowKeys, rows } from './rows.ts'
 /** Tests run at the top of the repository. */
 const page = path.resolve('docs/interop.md')
 const lock = `${page}.lock`
+/** What takes milliseconds is not under way any more: its process was killed. */
+const lockSecondsMax = 10
 
 const head = `# Interoperability
 
@@ -37,13 +47,16 @@ export function readColumn(name: string): Record<string, string> {
   return Object.fromEntries(parse(read()).cells.get(name) ?? [])
 }
 
-/** Several columns may end at once, each in its process: a directory is the lock. */
+/**
+ * Several columns may end at once, each in its process: a directory is the lock. Readers need none:
+ * the page is changed as a whole.
+ */
 export async function writeColumn(
   name: string,
   version: string,
   found: ReadonlyMap<Row, string>,
 ): Promise<void> {
-  await waitFor(`${lock} to go`, () => mkdirSync(lock) === undefined)
+  await waitFor(`${lock} to go`, takeLock)
   try {
     const { columns, cells } = parse(read())
     cells.set(name, new Map(found))
@@ -51,9 +64,23 @@ export async function writeColumn(
       const known = columns.find((column) => column.startsWith(`${daemon} `))
       return daemon === name ? `${name} ${version}` : (known ?? `${daemon} –`)
     })
-    writeFileSync(page, render(titles, cells))
+    const draft = `${lock}/page`
+    writeFileSync(draft, render(titles, cells))
+    renameSync(draft, page)
   } finally {
-    rmdirSync(lock)
+    rmSync(lock, { recursive: true })
+  }
+}
+
+function takeLock(): boolean {
+  try {
+    mkdirSync(lock)
+    return true
+  } catch (error) {
+    const madeAt = statSync(lock, { throwIfNoEntry: false })?.mtimeMs
+    const abandoned = madeAt !== undefined && Date.now() - madeAt > lockSecondsMax * 1000
+    if (abandoned) rmSync(lock, { recursive: true, force: true })
+    throw error
   }
 }
 
