@@ -3,25 +3,30 @@
  *
  * | listener | reading | orders |
  * |---|---|---|
- * | loopback | free | bearer token (RFC 6750); without one configured they are refused |
+ * | loopback | free | bearer token (RFC 6750); without a gatekeeper they are refused |
  * | unix socket | free | free: the agent makes the socket with mode 0600, so only its owner connects |
- * | network | bearer token | bearer token |
+ * | network | bearer token, over TLS | bearer token, over TLS |
  *
  * Free reading must stay out of reach of web sites the operator happens to visit. So a local
  * listener answers only to local Host names (a rebound DNS name is not one), an order with a
  * foreign Origin is refused, and every answer forbids being framed or read from elsewhere.
  */
-import { createHash, timingSafeEqual } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Gatekeeper } from './gatekeeper.ts'
 import { Problem } from './problem.ts'
 
 export type Listener = 'loopback' | 'unix' | 'network'
 
 export interface AccessOptions {
   readonly listener: Listener
-  /** null: none is configured. */
-  readonly token: string | null
+  /** Who knows the tokens; null: nobody, so that none is good. */
+  readonly gatekeeper: Gatekeeper | null
+  /** Whether what is said is encrypted. */
+  readonly tls: boolean
 }
+
+/** A longer token is nobody's: neither a file's line nor a service account's comes near. */
+const TOKEN_LENGTH_MAX = 8192
 
 /** Paths that answer anyone anywhere: probes carry no token, and the page holds no data. */
 const PUBLIC_PATHS = new Set(['/healthz', '/readyz', '/openapi.json'])
@@ -40,27 +45,36 @@ const HEADERS = {
   'cache-control': 'no-store',
 } as const
 
-/** @throws Error when the listener would be open to everybody. */
+/** @throws Error when the listener would be open to everybody, or its tokens to whoever listens. */
 export function guardAccess(
   app: FastifyInstance,
   options: AccessOptions,
   isStatic: (path: string) => boolean,
 ): void {
-  if (options.listener === 'network' && options.token === null) {
-    throw new Error(
-      'an API beyond loopback needs a token: give --api-token-file FILE, or listen on 127.0.0.1 or unix:PATH',
-    )
-  }
-  const holdsToken = tokenCheck(options.token)
+  requireProtection(options)
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(HEADERS)
     if (options.listener !== 'network') requireLocalHost(request)
     const path = request.url.split('?', 1)[0]!
-    if (isOrder(request)) return requireOrderRight(request, options, holdsToken)
-    if (options.listener === 'network' && !PUBLIC_PATHS.has(path) && !isStatic(path)) {
-      requireToken(request, holdsToken)
-    }
+    if (isOrder(request)) return requireOrderRight(request, path, options)
+    const free = options.listener !== 'network' || PUBLIC_PATHS.has(path) || isStatic(path)
+    if (!free) await requireRight(request, path, options.gatekeeper)
   })
+}
+
+function requireProtection({ listener, gatekeeper, tls }: AccessOptions): void {
+  if (listener !== 'network') return
+  const local = 'or listen on 127.0.0.1 or unix:PATH'
+  if (gatekeeper === null) {
+    throw new Error(
+      `an API beyond loopback needs a token: give --api-token-file FILE or --api-auth kubernetes, ${local}`,
+    )
+  }
+  if (!tls) {
+    throw new Error(
+      `an API beyond loopback needs TLS, or its tokens are read on the way: give --api-tls-cert FILE and --api-tls-key FILE, ${local}`,
+    )
+  }
 }
 
 /** Headers for answers made before any hook runs. */
@@ -82,11 +96,11 @@ function requireLocalHost(request: FastifyRequest): void {
   )
 }
 
-function requireOrderRight(
+async function requireOrderRight(
   request: FastifyRequest,
-  options: AccessOptions,
-  holdsToken: TokenCheck,
-): void {
+  path: string,
+  { listener, gatekeeper }: AccessOptions,
+): Promise<void> {
   const origin = request.headers.origin
   if (origin !== undefined && origin.replace(/^https?:\/\//, '') !== request.headers.host) {
     throw new Problem(
@@ -95,37 +109,46 @@ function requireOrderRight(
       "give orders with the routelet command, or from this agent's own page",
     )
   }
-  if (options.listener === 'unix') return
-  if (options.token === null) {
+  if (listener === 'unix') return
+  if (gatekeeper === null) {
     throw new Problem(
       'orderRefused',
       'no token is configured, so this agent can be asked but not ordered',
       'start the agent with --api-token-file FILE, or with --api unix:PATH and use that socket',
     )
   }
-  requireToken(request, holdsToken)
+  await requireRight(request, path, gatekeeper)
 }
 
-function requireToken(request: FastifyRequest, holdsToken: TokenCheck): void {
-  const header = request.headers.authorization
-  if (header !== undefined && holdsToken(header)) return
-  throw new Problem(
-    'tokenRequired',
-    header === undefined ? 'there is no Authorization header' : 'the token is not the right one',
-    'send "Authorization: Bearer TOKEN" with the content of the agent\'s --api-token-file',
-    { 'www-authenticate': 'Bearer realm="routelet"' },
-  )
-}
-
-type TokenCheck = (authorization: string) => boolean
-
-/** Compares digests: equally long whatever was sent, so that the time taken tells nothing. */
-function tokenCheck(token: string | null): TokenCheck {
-  if (token === null) return () => false
-  const digest = (value: string) => createHash('sha256').update(value).digest()
-  const expected = digest(token)
-  return (authorization) => {
-    const [, sent] = /^bearer +(\S+)$/i.exec(authorization) ?? []
-    return sent !== undefined && timingSafeEqual(digest(sent), expected)
+async function requireRight(
+  request: FastifyRequest,
+  path: string,
+  gatekeeper: Gatekeeper | null,
+): Promise<void> {
+  const remedy = gatekeeper?.remedy ?? 'ask over loopback'
+  const { authorization } = request.headers
+  const challenge = { 'www-authenticate': 'Bearer realm="routelet"' }
+  if (authorization === undefined || gatekeeper === null) {
+    throw new Problem('tokenRequired', 'there is no Authorization header', remedy, challenge)
+  }
+  const [, token = ''] = /^bearer +(\S+)$/i.exec(authorization) ?? []
+  const verb = isOrder(request) ? 'post' : 'get'
+  const verdict =
+    token === '' || token.length > TOKEN_LENGTH_MAX
+      ? ({ kind: 'unknown' } as const)
+      : await gatekeeper.judge(token, { verb, path })
+  switch (verdict.kind) {
+    case 'granted':
+      return
+    case 'unknown':
+      throw new Problem('tokenRequired', 'the token is not the right one', remedy, challenge)
+    case 'forbidden':
+      throw new Problem('forbidden', verdict.reason, `have "${verb}" on ${path} allowed to it`)
+    case 'undecided':
+      throw new Problem(
+        'accessUnknown',
+        verdict.reason,
+        "ask on the node itself over loopback, or again once the cluster's API server answers",
+      )
   }
 }

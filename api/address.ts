@@ -43,25 +43,6 @@ export function parsePrefix(text: string, parameter: string): RequestedPrefix {
   return { prefix, host: false }
 }
 
-/**
- * The continue token of a page is the last prefix of the page before: it stays good whatever is added
- * to the table or leaves it.
- * @throws Problem `badParameter`
- */
-export function parseContinue(token: string | undefined): string | null {
-  if (token === undefined) return null
-  try {
-    return parsePrefix(token, 'continue').prefix
-  } catch (cause) {
-    if (!(cause instanceof Problem)) throw cause
-    throw new Problem(
-      'badParameter',
-      `continue: ${JSON.stringify(token)} was not given by a page`,
-      'take the value of "continue" as it came, or leave it out to begin anew',
-    )
-  }
-}
-
 function split(text: string): [string, string | null] {
   const slash = text.indexOf('/')
   return slash === -1 ? [text, null] : [text.slice(0, slash), text.slice(slash + 1)]

@@ -2,14 +2,20 @@
  * The HTTP side of the agent: questions, a few orders, probes, metrics and the looking glass.
  * Building it opens nothing; whoever builds it calls `listen`, `inject` and `close`.
  */
+import type { Server as TlsServer } from 'node:tls'
+import compress from '@fastify/compress'
+import rateLimit from '@fastify/rate-limit'
 import fastify, {
   type FastifyError,
   type FastifyInstance,
   type FastifyReply,
   type FastifyRequest,
+  type FastifyServerOptions,
   type RouteOptions,
 } from 'fastify'
 import { guardAccess, type Listener, setSecurityHeaders } from './access.ts'
+import { tagReplies } from './etag.ts'
+import type { Gatekeeper } from './gatekeeper.ts'
 import { nearest } from './nearest.ts'
 import { describeApi } from './openapi.ts'
 import { Problem, sendProblem } from './problem.ts'
@@ -21,15 +27,19 @@ import { orderRoutes } from './routes/orders.ts'
 import { peerRoutes } from './routes/peers.ts'
 import { tableRoutes } from './routes/tables.ts'
 import type { AgentViews } from './views.ts'
-import { serveWeb } from './web.ts'
+import { readWeb, serveWeb } from './web.ts'
 
 export type { Listener } from './access.ts'
+export { type Gatekeeper, tokenGatekeeper, type Verdict, type Wish } from './gatekeeper.ts'
+export { buildProbes } from './probes.ts'
 
 export interface ApiOptions {
   /** Where the server will listen; decides what is free (see `access.ts`). */
   readonly listener: Listener
-  /** Bearer token for orders, and beyond loopback for everything; null: none. */
-  readonly token: string | null
+  /** Judges bearer tokens: of orders, and beyond loopback of everything; null: no token is good. */
+  readonly gatekeeper: Gatekeeper | null
+  /** Certificate chain and key, PEM; null: plain HTTP, which a network listener refuses. */
+  readonly tls: { readonly cert: Buffer; readonly key: Buffer } | null
   /** Folder with the looking glass' files. */
   readonly web: string
   /** The agent's version, for the OpenAPI document. */
@@ -43,19 +53,14 @@ const BODY_BYTES_MAX = 4096
 /** A client that doesn't finish its request in this time is cut off. */
 const REQUEST_MS_MAX = 30_000
 
+/** Replies that are smaller are not worth compressing. */
+const COMPRESSED_BYTES_MIN = 1024
+/** Everything is text but the icon; events are kept apart, for each must leave at once. */
+const COMPRESSED_TYPES = /^text\/(?!event-stream)|json|svg/
+
 /** @throws Error when the options would leave the API open to everybody. */
 export function buildApi(views: AgentViews, options: ApiOptions): FastifyInstance {
-  const app = fastify({
-    bodyLimit: BODY_BYTES_MAX,
-    requestTimeout: REQUEST_MS_MAX,
-    forceCloseConnections: 'idle',
-    routerOptions: { maxParamLength: PEER_NAME_LENGTH_MAX },
-    ajv: { customOptions: { removeAdditional: false, allErrors: false } },
-    frameworkErrors: (error, request, reply) => {
-      setSecurityHeaders(reply as FastifyReply)
-      sendProblem(reply as FastifyReply, fromFastify(error), request.url)
-    },
-  })
+  const app = build(options)
   const routes: RouteOptions[] = []
   app.addHook('onRoute', (route) => {
     routes.push(route)
@@ -71,20 +76,57 @@ export function buildApi(views: AgentViews, options: ApiOptions): FastifyInstanc
     sendProblem(reply, problem, request.url)
   })
 
-  guardAccess(app, options, serveWeb(app, options.web))
-  nodeRoutes(app, views)
-  peerRoutes(app, views)
-  orderRoutes(app, views)
-  tableRoutes(app, views)
-  fibRoutes(app, views)
-  eventRoutes(app, views)
-  app.get(
-    '/openapi.json',
-    { schema: { summary: 'This description', produces: ['application/json'] } },
-    async () => document,
-  )
-  const document = describeApi(routes, options.version)
+  const web = readWeb(options.web)
+  const tls = options.tls !== null
+  guardAccess(app, { ...options, tls }, (path) => web.paths.has(path))
+  tagReplies(app)
+  app.register(compress, {
+    threshold: COMPRESSED_BYTES_MIN,
+    encodings: ['gzip'],
+    customTypes: COMPRESSED_TYPES,
+  })
+  // Only orders are limited: see routes/orders.ts.
+  app.register(rateLimit, { global: false })
+  // Plugins see the routes only of what is registered behind them.
+  app.register(async (scope) => {
+    serveWeb(scope, web)
+    nodeRoutes(scope, views)
+    peerRoutes(scope, views)
+    orderRoutes(scope, views)
+    tableRoutes(scope, views)
+    fibRoutes(scope, views)
+    eventRoutes(scope, views)
+    const schema = { summary: 'This description', produces: ['application/json'] }
+    scope.get('/openapi.json', { schema }, async () => document)
+    const document = describeApi(routes, options.version)
+  })
   return app
+}
+
+function build({ tls }: ApiOptions): FastifyInstance {
+  const settings = {
+    bodyLimit: BODY_BYTES_MAX,
+    requestTimeout: REQUEST_MS_MAX,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: PEER_NAME_LENGTH_MAX },
+    ajv: { customOptions: { removeAdditional: false, allErrors: false } },
+    frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
+      setSecurityHeaders(reply)
+      sendProblem(reply, fromFastify(error), request.url)
+    },
+  } as const
+  if (tls === null) return fastify(settings as FastifyServerOptions)
+  const https = { ...tls, minVersion: 'TLSv1.2' } as const
+  // The rest of the API doesn't care what its requests came through.
+  return fastify({ ...settings, https } as FastifyServerOptions) as FastifyInstance
+}
+
+/** The certificate of a running server, e.g. when it was renewed; open connections keep theirs. */
+export function renewCertificate(
+  app: FastifyInstance,
+  tls: { readonly cert: Buffer; readonly key: Buffer },
+): void {
+  ;(app.server as unknown as TlsServer).setSecureContext({ ...tls, minVersion: 'TLSv1.2' })
 }
 
 /** Orders say everything in their path; a body would be ignored, so it is refused. */

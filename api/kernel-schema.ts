@@ -3,6 +3,8 @@ import { Type } from 'typebox'
 import type {
   FibDifference,
   FibLookup,
+  FibNexthop,
+  FibRouteError,
   FibRouteView,
   FibStatus,
   Gateway,
@@ -28,6 +30,16 @@ const resolutionSchema = shape<Resolution>()(
   }),
 )
 
+const routeErrorSchema = shape<FibRouteError>()(
+  'FibRouteError',
+  Type.Object({
+    errno: textOrNull('null: nothing was refused, another program keeps changing the route'),
+    attempts: count(),
+    forSeconds: Type.Number(),
+    retryInSeconds: Type.Number(),
+  }),
+)
+
 export const fibRouteSchema = shape<FibRouteView>()(
   'FibRoute',
   Type.Object({
@@ -43,7 +55,9 @@ export const fibRouteSchema = shape<FibRouteView>()(
     ]),
     nextHops: Type.Array(text(), { description: 'BGP next hops wanted' }),
     gateways: Type.Array(gatewaySchema, { description: 'What the kernel holds' }),
+    nexthop: nullable(Type.Integer({ description: 'Nexthop object that the kernel names' })),
     reason: textOrNull(),
+    error: nullable(routeErrorSchema),
   }),
 )
 
@@ -83,6 +97,18 @@ export const fibDifferenceSchema = shape<FibDifference>()(
     wanted: textOrNull(),
     installed: textOrNull(),
     reason: textOrNull(),
+    error: nullable(routeErrorSchema),
+  }),
+)
+
+export const fibNexthopSchema = shape<FibNexthop>()(
+  'FibNexthop',
+  Type.Object({
+    id: Type.Integer(),
+    kind: Type.Union([Type.Literal('hop'), Type.Literal('group')]),
+    members: Type.Array(Type.Integer(), { description: "Ids of a group's members" }),
+    gateways: Type.Array(gatewaySchema),
+    routes: Type.Integer({ minimum: 0, description: 'Routes of ours that name it' }),
   }),
 )
 
@@ -98,6 +124,7 @@ export const fibStatusSchema = shape<FibStatus>()(
       install: Type.Union([Type.Literal('All'), Type.Literal('None')]),
       scanSeconds: nullable(Type.Number()),
       nexthops: Type.Optional(Type.Union([Type.Literal('Auto'), Type.Literal('Off')])),
+      preferredSources: Type.Optional(Type.Object({ ipv4: textOrNull(), ipv6: textOrNull() })),
     }),
     wanted: count(),
     installed: count(),
@@ -118,6 +145,8 @@ export const fibStatusSchema = shape<FibStatus>()(
       scans: count(),
       overflows: count(),
       swept: count(),
+      objectsWritten: count(),
+      objectsRemoved: count(),
     }),
     objects: Type.Optional(
       Type.Object(
@@ -129,6 +158,40 @@ export const fibStatusSchema = shape<FibStatus>()(
         { description: 'Nexthop objects of ours in the kernel' },
       ),
     ),
+    rules: Type.Optional(
+      Type.Object(
+        {
+          wanted: count(),
+          installed: count(),
+          missing: Type.Array(text('As `ip rule` prints it'), { description: 'At most 20' }),
+          reason: textOrNull('What the kernel refuses one of them for'),
+        },
+        { description: 'Policy rules of ours that guard service ranges' },
+      ),
+    ),
     nextHops: Type.Array(resolutionSchema),
+    errors: Type.Record(Type.String(), count(), {
+      description: 'Refusals so far by the name of the errno',
+    }),
+    retrying: count(),
+    sources: Type.Array(Type.Object({ address: text(), own: Type.Boolean() }), {
+      description: 'Preferred source addresses wanted; `own` while they are on this host',
+    }),
+    rivals: Type.Array(
+      Type.Object({
+        protocol: Type.Integer(),
+        name: text('Number and name, e.g. `bird (12)`'),
+        holding: count(),
+        winning: count(),
+        resting: count(),
+        prefixes: Type.Array(prefixText()),
+        interfaces: Type.Array(text()),
+      }),
+      { description: 'Other programs with routes for prefixes that are wanted here' },
+    ),
+    intruders: Type.Array(
+      Type.Object({ port: Type.Integer(), changes: count(), prefix: prefixText() }),
+      { description: 'Programs that lately changed routes with our very mark' },
+    ),
   }),
 )

@@ -10,6 +10,7 @@ export const problems = {
   badAddress: { status: 400, title: 'Not an address or prefix' },
   tokenRequired: { status: 401, title: 'A bearer token is required' },
   orderRefused: { status: 403, title: 'This server takes no orders' },
+  forbidden: { status: 403, title: 'The token does not allow this' },
   foreignOrigin: { status: 403, title: 'The request comes from another site' },
   unknownPath: { status: 404, title: 'There is nothing at this path' },
   unknownPeer: { status: 404, title: 'No peer has this name' },
@@ -19,7 +20,9 @@ export const problems = {
   notAccepted: { status: 409, title: 'The order was not carried out' },
   bodyTooLarge: { status: 413, title: 'The request is too large' },
   wrongHost: { status: 421, title: 'The Host header names another server' },
-  tooManyStreams: { status: 503, title: 'Too many event streams are open' },
+  tooManyOrders: { status: 429, title: 'Too many orders in a short time' },
+  accessUnknown: { status: 503, title: 'Who may do this cannot be found out now' },
+  tooManyStreams: { status: 503, title: 'Too many streams are open' },
   failure: { status: 500, title: 'The agent could not answer' },
 } as const
 

@@ -3,6 +3,7 @@
  * is ignored would answer another question than the one asked.
  */
 import { Type } from 'typebox'
+import { logLevels } from './views.ts'
 
 /** Longest peer name: a BGPPeer's name (253) with the node's or address and the family behind it. */
 export const PEER_NAME_LENGTH_MAX = 600
@@ -36,6 +37,48 @@ const peerName = () => Type.String({ minLength: 1, maxLength: PEER_NAME_LENGTH_M
 
 export const noQuery = Type.Object({}, strict)
 
+export const messageQuery = Type.Object(
+  {
+    message: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description: "For the peer's operator (RFC 9003): 255 octets of UTF-8 at most",
+      }),
+    ),
+  },
+  strict,
+)
+
+export const refreshQuery = Type.Object(
+  {
+    direction: Type.Union([Type.Literal('in'), Type.Literal('out'), Type.Literal('both')], {
+      default: 'in',
+      description: 'What the peer announces, what it is told, or both',
+    }),
+  },
+  strict,
+)
+
+/** A level that nobody takes back ends by itself. */
+const LOG_SECONDS_MAX = 86_400
+const LOG_SECONDS_DEFAULT = 600
+
+export const logQuery = Type.Object(
+  {
+    level: Type.Union(
+      logLevels.map((level) => Type.Literal(level)),
+      { description: 'What the log tells' },
+    ),
+    seconds: Type.Integer({
+      minimum: 1,
+      maximum: LOG_SECONDS_MAX,
+      default: LOG_SECONDS_DEFAULT,
+      description: 'How long; then the level of before holds again',
+    }),
+  },
+  strict,
+)
+
 export const peerParams = Type.Object({ name: peerName() }, strict)
 
 export const pageQuery = Type.Object({ limit: limit(), continue: continueToken() }, strict)
@@ -64,6 +107,11 @@ export const routesQuery = Type.Object(
       default: 'best',
       description: 'The best path of each prefix, or every path',
     }),
+    stream: Type.Optional(
+      Type.Union([Type.Literal(''), Type.Literal('true')], {
+        description: 'The whole table as JSON lines, as with `Accept: application/x-ndjson`',
+      }),
+    ),
     limit: limit(),
     continue: continueToken(),
   },

@@ -5,10 +5,11 @@
  */
 import { type TSchema, Type } from 'typebox'
 import type { AdvertisementView, AttributesView, PathView, PeerView } from '../bgp/types.ts'
-import type { FibDifference, FibRouteView } from '../fib/types.ts'
+import type { FibDifference, FibNexthop, FibRouteView } from '../fib/types.ts'
 import {
   fibDifferenceSchema,
   fibLookupSchema,
+  fibNexthopSchema,
   fibRouteSchema,
   fibStatusSchema,
 } from './kernel-schema.ts'
@@ -25,7 +26,16 @@ import {
   text,
   textOrNull,
 } from './shape.ts'
-import type { ConditionView, EventView, ExplainView, NodeView, OrderResult, Page } from './views.ts'
+import type {
+  ConditionView,
+  EventView,
+  ExplainView,
+  NodeView,
+  OrderResult,
+  Page,
+  PeerExplanation,
+  PlanView,
+} from './views.ts'
 
 export const problemSchema = shape<ProblemView>()(
   'Problem',
@@ -78,6 +88,19 @@ export const nodeSchema = shape<NodeView>()(
   }),
 )
 
+export const planSchema = shape<PlanView>()(
+  'Plan',
+  Type.Object({
+    node: text(),
+    peers: Type.Array(data()),
+    filters: Type.Array(data()),
+    announcements: Type.Array(
+      Type.Object({ prefix: prefixText(), reason: text(), communities: Type.Array(text()) }),
+    ),
+    settings: data(),
+  }),
+)
+
 const messageCounts = () =>
   Type.Object({
     open: count(),
@@ -86,6 +109,24 @@ const messageCounts = () =>
     keepalive: count(),
     refresh: count(),
   })
+
+const updateGroupSchema = Type.Object(
+  {
+    number: Type.Integer(),
+    members: count(),
+    apart: textOrNull('Why it is not one with the group most like it'),
+  },
+  { description: 'Peers that are told the same bytes' },
+)
+
+const stateSchema = Type.Union([
+  Type.Literal('Idle'),
+  Type.Literal('Connect'),
+  Type.Literal('Active'),
+  Type.Literal('OpenSent'),
+  Type.Literal('OpenConfirm'),
+  Type.Literal('Established'),
+])
 
 export const peerSchema = shape<PeerView>()(
   'Peer',
@@ -101,14 +142,7 @@ export const peerSchema = shape<PeerView>()(
     type: Type.Union([Type.Literal('ebgp'), Type.Literal('ibgp')]),
     routeReflectorClient: Type.Boolean(),
     dynamic: Type.Boolean(),
-    state: Type.Union([
-      Type.Literal('Idle'),
-      Type.Literal('Connect'),
-      Type.Literal('Active'),
-      Type.Literal('OpenSent'),
-      Type.Literal('OpenConfirm'),
-      Type.Literal('Established'),
-    ]),
+    state: stateSchema,
     reason: textOrNull('Why it is not Established, with the remedy where there is one'),
     since: nullable(instant()),
     remoteRouterId: textOrNull(),
@@ -126,6 +160,7 @@ export const peerSchema = shape<PeerView>()(
         advertised: count(),
         endOfRibReceived: Type.Boolean(),
         endOfRibSent: Type.Boolean(),
+        group: nullable(updateGroupSchema),
       }),
     ),
     messages: Type.Object({ received: messageCounts(), sent: messageCounts() }),
@@ -142,6 +177,20 @@ export const peerSchema = shape<PeerView>()(
       }),
     ),
     queuedBytes: count(),
+  }),
+)
+
+export const peerExplanationSchema = shape<PeerExplanation>()(
+  'PeerExplanation',
+  Type.Object({
+    name: text(),
+    state: stateSchema,
+    words: Type.Array(text(), { description: 'The whole answer in sentences' }),
+    tried: Type.Array(Type.Object({ at: instant(), level: levels(), text: text() }), {
+      description: 'What happened to it lately, oldest first',
+    }),
+    heard: textOrNull('The last thing the other side said of an error'),
+    check: Type.Array(text(), { description: 'What to look at; empty when it is up' }),
   }),
 )
 
@@ -209,6 +258,16 @@ const advertisementSchema = shape<AdvertisementView>()(
     reason: text('In words: why, or why not'),
     filterSteps: Type.Array(text(), { description: 'What each filter rule said on export' }),
     attributes: nullable(attributesSchema),
+    paths: Type.Array(
+      Type.Object({
+        peer: text('Where the path came from: a peer, or `local`'),
+        pathId: Type.Integer(),
+        rank: nullable(Type.Integer({ description: 'Its place in the decision; 1 is the best' })),
+        sentAs: nullable(Type.Integer({ description: 'Path id it is sent under' })),
+        reason: text('In words: why, or why not'),
+      }),
+      { description: 'Where several paths are sent (RFC 7911): each, and whether it is' },
+    ),
   }),
 )
 
@@ -276,6 +335,10 @@ const listShape = <Item extends TSchema>(item: Item) => Type.Object({ items: Typ
 
 export const peerListSchema = shape<List<PeerView>>()('PeerList', listShape(peerSchema))
 export const eventListSchema = shape<List<EventView>>()('EventList', listShape(eventSchema))
+export const fibNexthopListSchema = shape<List<FibNexthop>>()(
+  'FibNexthopList',
+  listShape(fibNexthopSchema),
+)
 export const fibDifferenceListSchema = shape<List<FibDifference>>()(
   'FibDifferenceList',
   listShape(fibDifferenceSchema),

@@ -3,7 +3,7 @@
  * API never sees more. Only types of the engines are imported.
  */
 import type { PathView, PeerView, PrefixExplanation } from '../bgp/types.ts'
-import type { FibDifference, FibLookup, FibRouteView, FibStatus } from '../fib/types.ts'
+import type { FibDifference, FibLookup, FibNexthop, FibRouteView, FibStatus } from '../fib/types.ts'
 
 export interface NodeView {
   readonly name: string
@@ -65,6 +65,7 @@ export interface RouteQuery {
 
 export interface Page<T> {
   readonly items: readonly T[]
+  /** The last key of the page; null: that was all. */
   readonly continue: string | null
 }
 
@@ -78,6 +79,39 @@ export interface ExplainView {
   readonly words: readonly string[]
 }
 
+/** Why a session is (not) up: what was tried, what the other side said, what to check. */
+export interface PeerExplanation {
+  readonly name: string
+  readonly state: PeerView['state']
+  /** The whole answer in sentences, one an item, in reading order. */
+  readonly words: readonly string[]
+  /** What happened to it lately, oldest first. */
+  readonly tried: readonly Pick<EventView, 'at' | 'level' | 'text'>[]
+  /** The last thing the other side said of an error; null: it said nothing. */
+  readonly heard: string | null
+  /** What to look at, one an item; empty for a session that is up. */
+  readonly check: readonly string[]
+}
+
+/**
+ * What the agent carries out at present: all that its resources came down to, without keys. Plain
+ * data whose inside is the agent's own; `routelet diff` compares it.
+ */
+export interface PlanView {
+  readonly node: string
+  readonly peers: readonly Readonly<Record<string, unknown>>[]
+  readonly filters: readonly Readonly<Record<string, unknown>>[]
+  readonly announcements: NodeView['announcements']
+  readonly settings: Readonly<Record<string, unknown>>
+}
+
+/** Of a refresh: what the peer announces, what it is told, or both. */
+export type RefreshDirection = 'in' | 'out' | 'both'
+
+/** What the log tells, from everything to the worst alone. */
+export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+export type LogLevel = (typeof logLevels)[number]
+
 export interface OrderResult {
   readonly accepted: boolean
   readonly message: string
@@ -85,22 +119,28 @@ export interface OrderResult {
 
 export interface AgentViews {
   node(): Promise<NodeView>
+  plan(): PlanView
   peers(): readonly PeerView[]
   peer(name: string): PeerView | null
+  explainPeer(peer: PeerView): PeerExplanation
   peerRoutes(
     name: string,
     view: 'received' | 'accepted' | 'advertised',
     limit: number,
     after: string | null,
-  ): Page<PathView>
+  ): Promise<Page<PathView>>
   /** The recent events of a peer's session as JSON lines (docs/replay.md); null: not recorded. */
   recording(name: string): string | null
-  routes(query: RouteQuery): Page<PathView>
+  routes(query: RouteQuery): Promise<Page<PathView>>
+  /** All of the table in no particular order, a stretch at a time; others run in between. */
+  allRoutes(view: RouteQuery['view']): AsyncIterable<readonly PathView[]>
   /** `prefix` is canonical CIDR, or a host address as /32 or /128. */
   explain(prefix: string, peer: string | null): Promise<ExplainView>
   fib(limit: number, after: string | null): Promise<Page<FibRouteView>>
   fibStatus(): Promise<FibStatus>
   fibDifference(): Promise<readonly FibDifference[]>
+  /** Nexthop objects of ours, groups first. */
+  fibNexthops(): Promise<readonly FibNexthop[]>
   /** Events after `id`, oldest first, from a bounded ring. */
   events(afterId: number, limit: number): readonly EventView[]
   /** Calls back on every new event; the returned function unsubscribes. */
@@ -109,10 +149,13 @@ export interface AgentViews {
   ready(): { readonly ok: boolean; readonly reason: string | null }
   /** Prometheus text exposition. */
   metrics(): Promise<{ contentType: string; body: string }>
-  reset(peer: string): OrderResult
-  refresh(peer: string): OrderResult
-  shutdown(peer: string): OrderResult
+  /** `message` is for the peer's operator (RFC 9003), 255 octets of UTF-8 at most. */
+  reset(peer: string, message: string | null): OrderResult
+  refresh(peer: string, direction: RefreshDirection): OrderResult
+  shutdown(peer: string, message: string | null): OrderResult
   enable(peer: string): OrderResult
+  /** For so many seconds; then the level of before holds again. */
+  setLogLevel(level: LogLevel, seconds: number): OrderResult
   /** Graceful shutdown of the node's routes (RFC 8326), or the end of it. */
   drain(draining: boolean): OrderResult
 }

@@ -22,9 +22,20 @@ interface Asset {
   readonly body: Buffer
 }
 
-/** Registers `/` and one route a file. Returns the predicate "is this path one of them?". */
-export function serveWeb(app: FastifyInstance, directory: string): (path: string) => boolean {
+export interface Web {
+  readonly directory: string
+  readonly assets: readonly Asset[]
+  /** Where they are served; `/` is there even without a page. */
+  readonly paths: ReadonlySet<string>
+}
+
+export function readWeb(directory: string): Web {
   const assets = readAssets(directory)
+  return { directory, assets, paths: new Set(['/', ...assets.map(({ path }) => path)]) }
+}
+
+/** Registers `/` and one route a file. */
+export function serveWeb(app: FastifyInstance, { assets, directory }: Web): void {
   for (const asset of assets) {
     app.get(asset.path, { schema: { hide: true } }, async (request, reply) => {
       reply.header('cache-control', 'no-cache').header('etag', asset.etag)
@@ -41,8 +52,6 @@ export function serveWeb(app: FastifyInstance, directory: string): (path: string
       )
     })
   }
-  const paths = new Set(['/', ...assets.map(({ path }) => path)])
-  return (path) => paths.has(path)
 }
 
 function readAssets(directory: string): Asset[] {

@@ -13,12 +13,13 @@ export class BusyTime {
     this.#since ??= now
   }
 
-  /** A turn has ended. */
-  turn(workIsLeft: boolean, now: number): void {
+  /** A turn has ended. @returns `workIsLeft` */
+  turn(workIsLeft: boolean, now: number): boolean {
     this.#turns++
-    if (workIsLeft) return
+    if (workIsLeft) return true
     if (this.#turns > 1 && this.#since !== null) this.lastMs = now - this.#since
     this.#since = null
     this.#turns = 0
+    return false
   }
 }

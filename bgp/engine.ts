@@ -326,9 +326,7 @@ export class Engine {
     this.busy.begin(clock.now())
     this.#turn = clock.schedule(0, () => {
       this.#turn = null
-      const more = this.#run()
-      this.busy.turn(more, clock.now())
-      if (more) this.schedule()
+      if (this.busy.turn(this.#run(), clock.now())) this.schedule()
     })
   }
 

@@ -16,7 +16,7 @@ import type { PrefixTable } from './rib/prefix-table.ts'
 /** New prefixes merged into the order while walking; with more, it is built anew. */
 export const freshRowsMax = 2048
 /** Rows handled between two turns while the order is built. */
-export const rowsPerStepMax = 65_536
+export const rowsPerStepMax = 16_384
 
 /** A digit of the radix sort: 11 bits, the last one of a word 10. */
 const digitShifts = [0, 11, 22] as const

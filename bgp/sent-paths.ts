@@ -30,7 +30,7 @@ export function sentPaths(
   const head = rib.head[prefix] as number
   decision.rank(head, ranksMax)
   const ranked = [...decision.ranked.subarray(0, decision.rankedCount)]
-  decision.run(head)
+  decision.run(head, true)
   const multipath = [...decision.multipath.subarray(0, decision.multipathCount)]
   const choice = { ranked, multipath, lost: decision.explain(head) }
   const views: AdvertisedPathView[] = []

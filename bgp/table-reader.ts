@@ -71,7 +71,7 @@ export class TableReader {
 
   /**
    * Builds the orders of large tables in bounded turns. One that lacks the newest prefixes is good
-   * enough until it may be built again: about a second later, at a million routes.
+   * enough until it may be built again: some seconds later, at a million routes.
    */
   async prepare(): Promise<void> {
     for (const family of familyNames) {

@@ -1,20 +1,32 @@
 /** The agent's answers to the API: every view of api/views.ts, made from the living parts. */
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type {
   AgentViews,
   EventView,
   ExplainView,
+  LogLevel,
   NodeView,
   OrderResult,
   Page,
+  PeerExplanation,
+  PlanView,
+  RefreshDirection,
   RouteQuery,
 } from '../api/views.ts'
-import { formatRecording } from '../bgp/index.ts'
+import { type Cursor, formatRecording, type Speaker, tablesStart } from '../bgp/index.ts'
 import type { PathView, PeerView } from '../bgp/types.ts'
-import type { FibDifference, FibLookup, FibRouteView, FibStatus } from '../fib/types.ts'
+import type { FibDifference, FibLookup, FibNexthop, FibRouteView, FibStatus } from '../fib/types.ts'
 import type { Agent } from './agent.ts'
 import { conditionOf } from './conditions.ts'
+import { coversPrefix, knownPrefix } from './config/address.ts'
+import { emptyResources } from './config/resources.ts'
+import { eventsMax } from './event-log.ts'
 import { explainInWords } from './explain.ts'
+import { explainPeer } from './explain-peer.ts'
+import { showIntent } from './intent/difference.ts'
+import { computeIntent } from './intent/intent.ts'
+import type { Log } from './log.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { version } from './version.ts'
 
@@ -22,15 +34,21 @@ import { version } from './version.ts'
 const loopWindowMs = 60_000
 const loopResolutionMs = 10
 
+/** Before the own Node is known. */
+const noIntent = computeIntent(emptyResources, '')
+
 export class AgentAnswers implements AgentViews {
   readonly #agent: Agent
+  readonly #log: Pick<Log, 'setLevelFor'> | null
   readonly #metrics: Metrics
   readonly #loop: IntervalHistogram
   readonly #window: NodeJS.Timeout
   #loopDelay = { p50: 0, p99: 0, max: 0 }
 
-  constructor(agent: Agent) {
+  /** @param log Whose level may be changed; null: nobody's. */
+  constructor(agent: Agent, log: Pick<Log, 'setLevelFor'> | null = null) {
     this.#agent = agent
+    this.#log = log
     this.#metrics = createMetrics(agent, () => this.#delay())
     this.#loop = monitorEventLoopDelay({ resolution: loopResolutionMs })
     this.#loop.enable()
@@ -71,10 +89,20 @@ export class AgentAnswers implements AgentViews {
         'ipv6-unicast': routeCounts(counts, 'ipv6-unicast'),
       },
       fib: kernel.status,
-      announcements: intent?.announcements ?? [],
-      conditions: [...agent.problems, ...kernel.problems].map(conditionOf),
+      announcements: agent.holdDown.announced,
+      conditions: [...agent.problems, ...agent.holdDown.problems, ...kernel.problems].map(
+        conditionOf,
+      ),
       loopDelay: this.#delay(),
     }
+  }
+
+  plan(): PlanView {
+    const { intent, node } = this.#agent
+    const { peers, filters, announcements, settings } = showIntent(intent ?? noIntent)
+    // Plain data all of it; the API needs no word for what is inside.
+    const list = (rows: readonly object[]) => rows as PlanView['peers']
+    return { node, peers: list(peers), filters: list(filters), announcements, settings }
   }
 
   peers(): readonly PeerView[] {
@@ -85,13 +113,18 @@ export class AgentAnswers implements AgentViews {
     return this.#agent.speaker.views.peer(name)
   }
 
+  explainPeer(peer: PeerView): PeerExplanation {
+    return explainPeer(peer, this.#agent.events.after(0, eventsMax))
+  }
+
   peerRoutes(
     name: string,
     view: 'received' | 'accepted' | 'advertised',
     limit: number,
     after: string | null,
-  ): Page<PathView> {
-    return this.#agent.speaker.views.peerPaths(name, view, limit, after)
+  ): Promise<Page<PathView>> {
+    const { views } = this.#agent.speaker
+    return this.#page(limit, after, (left, from) => views.peerPaths(name, view, left, from))
   }
 
   recording(name: string): string | null {
@@ -99,8 +132,38 @@ export class AgentAnswers implements AgentViews {
     return recording === null ? null : formatRecording(recording, `routelet ${version}`)
   }
 
-  routes(query: RouteQuery): Page<PathView> {
-    return this.#agent.speaker.views.paths({ ...query, after: query.continue })
+  routes(query: RouteQuery): Promise<Page<PathView>> {
+    const { views } = this.#agent.speaker
+    return this.#page(query.limit, query.continue, (limit, after) =>
+      views.paths({ ...query, limit, after }),
+    )
+  }
+
+  /** A page whose rows are few and far between takes several turns. */
+  async #page(
+    limit: number,
+    after: string | null,
+    read: (left: number, from: string | null) => ReturnType<Speaker['views']['paths']>,
+  ): Promise<Page<PathView>> {
+    await this.#agent.speaker.views.prepare()
+    let part = read(limit, after)
+    const items = [...part.items]
+    while (part.left > 0 && part.continue !== null) {
+      await nextTurn()
+      part = read(part.left, part.continue)
+      items.push(...part.items)
+    }
+    return { items, continue: part.continue }
+  }
+
+  async *allRoutes(view: RouteQuery['view']): AsyncGenerator<readonly PathView[]> {
+    let from: Cursor | null = tablesStart
+    while (from !== null) {
+      const { items, next } = this.#agent.speaker.views.stretch(view, from)
+      yield items
+      await nextTurn()
+      from = next
+    }
   }
 
   async explain(prefix: string, peer: string | null): Promise<ExplainView> {
@@ -120,8 +183,17 @@ export class AgentAnswers implements AgentViews {
     }
     const fib = await this.#lookup(bgp.prefix)
     const defaultRoute = this.#agent.intent?.defaultRoute ?? 'Ignore'
-    const words = explainInWords({ asked: prefix, bgp, fib, peer, defaultRoute })
+    const passedOn = this.#passedOn(bgp.prefix)
+    const words = explainInWords({ asked: prefix, bgp, fib, peer, defaultRoute, passedOn })
     return { prefix, matched, bgp, fib, words }
+  }
+
+  #passedOn(prefix: string): string | null {
+    const known = knownPrefix(prefix)
+    const range = this.#agent.intent?.refuse.find(
+      (one) => one.passOn === true && coversPrefix(knownPrefix(one.prefix), known),
+    )
+    return range?.reason ?? null
   }
 
   /** null while there is no kernel writer to ask: BGP's part of the answer stands by itself. */
@@ -139,6 +211,10 @@ export class AgentAnswers implements AgentViews {
 
   async fibStatus(): Promise<FibStatus> {
     return (await this.#agent.kernel.look()).status
+  }
+
+  async fibNexthops(): Promise<readonly FibNexthop[]> {
+    return this.#agent.kernel.asleep ? [] : await this.#agent.fib.nexthops()
   }
 
   async fibDifference(): Promise<readonly FibDifference[]> {
@@ -165,21 +241,32 @@ export class AgentAnswers implements AgentViews {
     return this.#metrics.read()
   }
 
-  reset(peer: string): OrderResult {
-    const done = this.#agent.speaker.reset(peer)
+  reset(peer: string, message: string | null): OrderResult {
+    const done = this.#agent.speaker.reset(peer, message ?? undefined)
     return { accepted: done, message: done ? `session ${peer} is being reset` : `no peer ${peer}` }
   }
 
-  refresh(peer: string): OrderResult {
-    const asked = this.#agent.speaker.requestRefresh(peer)
-    const message = asked
-      ? `asked ${peer} for all its routes again`
-      : `${peer} can't be asked: the session is down or the peer does not support route refresh`
-    return { accepted: asked, message }
+  refresh(peer: string, direction: RefreshDirection): OrderResult {
+    const { speaker } = this.#agent
+    const done: string[] = []
+    if (direction !== 'out') {
+      if (!speaker.requestRefresh(peer)) {
+        const why = 'the session is down or the peer does not support route refresh'
+        return { accepted: false, message: `${peer} can't be asked: ${why}` }
+      }
+      done.push(`asked ${peer} for all its routes again`)
+    }
+    if (direction !== 'in') {
+      if (!speaker.resend(peer)) {
+        return { accepted: false, message: `${peer} can't be told: the session is down` }
+      }
+      done.push(`sending ${peer} all our routes again`)
+    }
+    return { accepted: true, message: done.join('; ') }
   }
 
-  shutdown(peer: string): OrderResult {
-    const done = this.#agent.speaker.shutdown(peer)
+  shutdown(peer: string, message: string | null): OrderResult {
+    const done = this.#agent.speaker.shutdown(peer, message ?? undefined)
     return { accepted: done, message: done ? `session ${peer} is shut down` : `no peer ${peer}` }
   }
 
@@ -188,6 +275,13 @@ export class AgentAnswers implements AgentViews {
     const message = draining
       ? 'every route is announced as the last choice (GRACEFUL_SHUTDOWN, RFC 8326)'
       : 'routes are announced as usual again'
+    return { accepted: true, message }
+  }
+
+  setLogLevel(level: LogLevel, seconds: number): OrderResult {
+    if (this.#log === null) return { accepted: false, message: 'this agent writes no log' }
+    this.#log.setLevelFor(level, seconds)
+    const message = `the log is at ${level} for ${seconds} s, and then as before`
     return { accepted: true, message }
   }
 

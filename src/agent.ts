@@ -5,7 +5,6 @@
  *
  * The life of a changed manifest: store → resources → intent (pure) → only what differs is touched.
  */
-
 import { createSpeaker, type Speaker } from '../bgp/index.ts'
 import type {
   Clock,
@@ -22,6 +21,7 @@ import type { Snapshot } from './config/folder.ts'
 import type { ConfigProblem } from './config/problem.ts'
 import type { EventLog } from './event-log.ts'
 import type { Verdict } from './gate.ts'
+import { HoldDown } from './hold-down.ts'
 import type { HostAddresses } from './host-addresses.ts'
 import { computeIntent } from './intent/intent.ts'
 import { fail } from './intent/problem.ts'
@@ -29,6 +29,7 @@ import type { Intent, NodeIntent, Problem } from './intent/types.ts'
 import { KernelState } from './kernel-state.ts'
 import { Readiness } from './readiness.ts'
 import type { RestartMarker } from './restart-marker.ts'
+import { RouteMoves } from './route-moves.ts'
 import type { Bfd } from './workers/bfd-proxy.ts'
 
 /** After a restart, peers are told nothing for at most this long (RFC 4724 §4.1). */
@@ -65,10 +66,12 @@ export class Agent {
   readonly fib: Fib
   readonly events: EventLog
   readonly kernel: KernelState
+  readonly holdDown: HoldDown
   readonly startedAt: number
   readonly #ports: AgentPorts
   readonly #readiness: Readiness
   readonly #bfd: BfdWatch | null
+  readonly #moves: RouteMoves
   /** What is carried out now. */
   #intent: Intent | null = null
   #snapshot: Snapshot | null = null
@@ -92,6 +95,7 @@ export class Agent {
     this.#ports = ports
     this.fib = ports.fib
     this.events = ports.events
+    this.#moves = new RouteMoves(ports.clock, ports.events)
     this.kernel = new KernelState(ports.fib, () => this.fibSettings)
     this.startedAt = ports.clock.wall()
     this.speaker = createSpeaker(silentSpeaker, {
@@ -101,21 +105,20 @@ export class Agent {
       tracker: trackerOf(ports.fib),
       // Sessions that end because the agent stops must not take the routes with them.
       onRoutes: (changes) => {
-        if (!this.#closed) ports.fib.change(changes)
+        if (this.#closed) return
+        this.#moves.note(changes)
+        ports.fib.change(changes)
       },
       onEvent: (event) => {
         ports.events.add(event)
         if (event.kind.startsWith('peer.')) this.#readiness.look()
       },
-      onPath: (address, alive) => {
-        if (alive) ports.fib.alive?.(address)
-        else ports.fib.dead?.(address)
-      },
-      selfAddress: (family: FamilyName, local) => ports.hostAddresses.selfAddress(family, local),
+      onPath: (address, alive) => (alive ? ports.fib.alive?.(address) : ports.fib.dead?.(address)),
+      selfAddress: (family, local) => ports.hostAddresses.selfAddress(family, local),
       subnetOf: (local) => ports.hostAddresses.subnetOf(local),
     })
-    const { bfd, fib, events } = ports
-    this.#bfd = bfd === null ? null : new BfdWatch(bfd, this.speaker, fib, events)
+    this.holdDown = new HoldDown(ports.clock, (all) => this.speaker.announce(all))
+    this.#bfd = ports.bfd && new BfdWatch(ports.bfd, this.speaker, ports.fib, ports.events)
     this.#readiness = new Readiness({
       clock: ports.clock,
       speaker: this.speaker,
@@ -194,6 +197,8 @@ export class Agent {
     this.#retry?.cancel()
     this.#ports.store.close()
     await this.#applying
+    this.holdDown.close()
+    this.#moves.close()
     const forGood = await this.#stopsForGood()
     await this.#bfd?.close()
     await this.speaker.close(forGood)
@@ -285,7 +290,8 @@ export class Agent {
     this.#bfd?.watch(intent.peers)
     if (before === null || !equal(before.fib, intent.fib)) fib.configure(intent.fib)
     if (!equal(before?.blackholes, intent.blackholes)) fib.blackholes(intent.blackholes)
-    speaker.announce(intent.announcements)
+    if (!equal(before?.guard, intent.guard)) fib.guard(intent.guard)
+    this.holdDown.settle(intent)
     if (this.#speaking) return
     await speaker.start()
     await this.#bfd?.start()
@@ -315,8 +321,8 @@ export class Agent {
   #withoutNode(before: Intent | null): void {
     if (before === null || this.#nodeGone) return
     this.#nodeGone = true
-    this.speaker.announce([])
     this.#intent = { ...before, announcements: [] }
+    this.holdDown.settle(this.#intent)
     this.events.add({
       kind: 'condition',
       level: 'warn',
@@ -358,7 +364,7 @@ function speakerConfig(intent: Intent): SpeakerConfig {
     listen: intent.listen,
     localPreference: intent.localPreference,
     maxPaths: intent.fib.maxPaths,
-    asPathRelax: true,
+    asPathRelax: intent.asPathRelax,
     refuse: intent.refuse,
     defaultRoute: intent.defaultRoute,
   }
@@ -389,6 +395,6 @@ function trackerOf(fib: Fib): NextHopTracker {
   }
 }
 
-function equal(a: unknown, b: FibSettings | readonly string[]): boolean {
+function equal(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b)
 }

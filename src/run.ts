@@ -2,22 +2,21 @@
  * `routelet run`: builds the agent of a node from the command line, opens the API, and ends on a
  * signal. Whatever prevents a start is one clear line and exit code 2.
  */
-import { mkdir, unlink } from 'node:fs/promises'
-import { connect } from 'node:net'
-import { dirname } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { buildApi } from '../api/index.ts'
 import { createNullFib } from '../fib/index.ts'
 import { Agent } from './agent.ts'
 import { AgentAnswers } from './agent-views.ts'
+import { type ApiServers, createServers } from './api-servers.ts'
 import type { RunOptions } from './cli/commands.ts'
-import { type Endpoint, formatEndpoint, listenerOf } from './cli/endpoint.ts'
-import { readTokenFile } from './cli/options.ts'
+import { formatEndpoint } from './cli/endpoint.ts'
 import { CommandError, EXIT_NEGATIVE, EXIT_OK, EXIT_USAGE } from './cli/terminal.ts'
+import { type Cluster, type ClusterPorts, joinCluster } from './cluster/cluster-access.ts'
+import { CniKeeper } from './cni/keeper.ts'
 import { describeProblem } from './conditions.ts'
 import { createFolderStore, type FolderStore, type Snapshot } from './config/folder.ts'
 import { emptyResources } from './config/resources.ts'
 import { EventLog } from './event-log.ts'
+import { createSysctls } from './host/sysctl.ts'
+import { HostWatch } from './host/watch.ts'
 import { HostAddresses } from './host-addresses.ts'
 import { hostIsStopping } from './host-state.ts'
 import { settleConfiguration } from './intent/settings.ts'
@@ -33,18 +32,20 @@ import { createFibWorker } from './workers/fib-proxy.ts'
 const stopMsMax = 5000
 
 export async function run(options: RunOptions): Promise<number> {
-  const log = createLog(options.logLevel ?? 'info', options.node)
+  const log = createLog(options.logLevel ?? 'info', options.node, systemClock)
   const events = new EventLog(systemClock)
   events.subscribe((event) => log.event(event))
-  const token = options.apiTokenFile === null ? null : readTokenFile(options.apiTokenFile)
   // Until the manifests are read, the defaults hold; the agent configures before it starts.
   const { fib: fibSettings } = settleConfiguration(emptyResources, options.node)
+  const writer = options.fib === 'none' ? null : createFibWorker(fibSettings)
+  const ports = { clock: systemClock, random: Math.random, events }
+  const cluster = await join(options, ports)
   const agent = new Agent(options.node, {
     clock: systemClock,
     transport: createTransport(),
-    store: strictAtStart(createFolderStore(options.manifests, { clock: systemClock })),
-    fib: options.fib === 'none' ? createNullFib(fibSettings) : createFibWorker(fibSettings),
-    bfd: createBfd(),
+    store: cluster?.store ?? strictAtStart(createFolderStore(options.manifests, ports)),
+    fib: writer ?? createNullFib(fibSettings),
+    bfd: createBfd({ line: () => writer?.line() ?? null }),
     fibSettings,
     hostAddresses: new HostAddresses(),
     events,
@@ -52,12 +53,24 @@ export async function run(options: RunOptions): Promise<number> {
     marker: markerOf(options, events),
     hostIsStopping: () => hostIsStopping(),
   })
-  const answers = new AgentAnswers(agent)
+  const host = new HostWatch({
+    sysctls: createSysctls(),
+    clock: systemClock,
+    events,
+    intent: () => agent.intent,
+    status: () => agent.fib.status(),
+  })
+  const cni = makeCniKeeper(options, agent)
+  agent.kernel.attend(() => [...host.problems, ...cni.problems])
+  const answers = new AgentAnswers(agent, log)
   const stopped = untilSignal()
-  const api = makeApi(answers, options, token, log)
+  const servers = makeServers(answers, options, log)
   try {
-    await listen(api, options.api)
+    await servers.listen()
     await agent.start()
+    await host.start()
+    cni.start()
+    cluster?.tell({ node: () => answers.node(), peers: () => answers.peers() })
     applyLogLevel(options, agent, log)
     log.info(
       `routelet ${version} runs for node ${options.node}, API at ${formatEndpoint(options.api)}`,
@@ -65,10 +78,36 @@ export async function run(options: RunOptions): Promise<number> {
     const signal = await stopped
     log.info(`${signal}: stopping`)
   } catch (error) {
-    await closeAll(agent, answers, api, log)
+    await closeAll(agent, answers, servers, log)
+    throw asStartFailure(error)
+  } finally {
+    cluster?.close()
+    cni.close()
+    host.close()
+  }
+  return (await closeAll(agent, answers, servers, log)) ? EXIT_OK : EXIT_NEGATIVE
+}
+
+function makeCniKeeper({ cniConfDir }: RunOptions, agent: Agent): CniKeeper {
+  return new CniKeeper({
+    folder: cniConfDir,
+    clock: systemClock,
+    events: agent.events,
+    intent: () => agent.intent,
+    ready: () => agent.ready().ok,
+  })
+}
+
+async function join(
+  { node, kubernetes, stateDir }: RunOptions,
+  ports: ClusterPorts,
+): Promise<Cluster | null> {
+  if (kubernetes === null) return null
+  try {
+    return await joinCluster({ node, stateDir, ...kubernetes }, ports)
+  } catch (error) {
     throw asStartFailure(error)
   }
-  return (await closeAll(agent, answers, api, log)) ? EXIT_OK : EXIT_NEGATIVE
 }
 
 /** The mark matters only where no kernel routes tell of an earlier run. */
@@ -78,21 +117,10 @@ function markerOf({ fib, stateDir }: RunOptions, events: EventLog): RestartMarke
   return new RestartMarker(stateDir, { clock: systemClock, report })
 }
 
-/** Building the API opens nothing yet, but options that would open it to everybody are refused. */
-function makeApi(
-  answers: AgentAnswers,
-  options: RunOptions,
-  token: string | null,
-  log: Log,
-): ReturnType<typeof buildApi> {
+/** Building the servers opens nothing yet, but options that would open them to all are refused. */
+function makeServers(answers: AgentAnswers, options: RunOptions, log: Log): ApiServers {
   try {
-    return buildApi(answers, {
-      listener: listenerOf(options.api),
-      token,
-      web: fileURLToPath(new URL('../api/web', import.meta.url)),
-      version,
-      onFailure: (error, request) => log.error(`${request.method} ${request.url} failed`, error),
-    })
+    return createServers(answers, options, log)
   } catch (error) {
     answers.close()
     throw asStartFailure(error)
@@ -115,44 +143,6 @@ function strictAtStart(store: FolderStore): FolderStore {
   }
 }
 
-async function listen(api: ReturnType<typeof buildApi>, endpoint: Endpoint): Promise<void> {
-  try {
-    if (endpoint.kind === 'tcp') await api.listen({ host: endpoint.host, port: endpoint.port })
-    else await listenUnix(api, endpoint.path)
-  } catch (error) {
-    throw inWords(error, endpoint)
-  }
-}
-
-async function listenUnix(api: ReturnType<typeof buildApi>, path: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true })
-  await removeStaleSocket(path)
-  // Whoever may open the socket may give orders, so it is born closed to others.
-  const mask = process.umask(0o177)
-  try {
-    await api.listen({ path })
-  } finally {
-    process.umask(mask)
-  }
-}
-
-/** A socket nobody listens on is left from a crash; one that answers belongs to a running agent. */
-async function removeStaleSocket(path: string): Promise<void> {
-  const state = await new Promise<string>((resolve) => {
-    const probe = connect({ path })
-    probe.once('connect', () => {
-      probe.destroy()
-      resolve('alive')
-    })
-    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? 'unknown'))
-  })
-  if (state === 'alive') {
-    const remedy = 'stop that one, or give this one another --api'
-    throw new CommandError(`another agent already answers at unix:${path}`, remedy, EXIT_USAGE)
-  }
-  if (state === 'ECONNREFUSED') await unlink(path)
-}
-
 /** The manifests' log level holds unless the command line says otherwise. */
 function applyLogLevel(options: RunOptions, agent: Agent, log: Log): void {
   const configured = agent.intent?.logLevel
@@ -171,7 +161,7 @@ function untilSignal(): Promise<string> {
 async function closeAll(
   agent: Agent,
   answers: AgentAnswers,
-  api: ReturnType<typeof buildApi>,
+  servers: ApiServers,
   log: Log,
 ): Promise<boolean> {
   const cutOff = setTimeout(() => process.exit(1), stopMsMax)
@@ -184,21 +174,10 @@ async function closeAll(
     clean = false
     log.error(`the end was not clean: ${(error as Error).message}`)
   }
-  await api.close()
+  await servers.close()
+  log.close()
   clearTimeout(cutOff)
   return clean
-}
-
-function inWords(error: unknown, endpoint: Endpoint): Error {
-  if (error instanceof CommandError) return error
-  const { code = '', message } = error as NodeJS.ErrnoException
-  const remedies: Readonly<Record<string, string>> = {
-    EADDRINUSE: 'another program holds it: stop that one, or choose another --api',
-    EACCES: 'choose a port above 1023, or run as root',
-    EADDRNOTAVAIL: 'that address is not on this host',
-  }
-  const problem = `the API can't listen at ${formatEndpoint(endpoint)}: ${message}`
-  return new CommandError(problem, remedies[code] ?? null, EXIT_USAGE, error)
 }
 
 /** Failures to start say in words what is wrong and what to do; exit code 2. */

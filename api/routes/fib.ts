@@ -3,10 +3,15 @@
  */
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyInstance } from 'fastify'
-import { parseContinue } from '../address.ts'
 import { fibStatusSchema } from '../kernel-schema.ts'
+import { formatToken, parseToken } from '../page-token.ts'
 import { noQuery, pageQuery } from '../query.ts'
-import { fibDifferenceListSchema, fibPageSchema, problemSchema } from '../schema.ts'
+import {
+  fibDifferenceListSchema,
+  fibNexthopListSchema,
+  fibPageSchema,
+  problemSchema,
+} from '../schema.ts'
 import type { AgentViews } from '../views.ts'
 
 export function fibRoutes(plain: FastifyInstance, views: AgentViews): void {
@@ -21,7 +26,11 @@ export function fibRoutes(plain: FastifyInstance, views: AgentViews): void {
         response: { 200: fibPageSchema, default: problemSchema },
       },
     },
-    async ({ query }) => views.fib(query.limit, parseContinue(query.continue)),
+    async ({ query }) => {
+      const question = ['fib']
+      const page = await views.fib(query.limit, parseToken(question, query.continue))
+      return { items: page.items, continue: formatToken(question, page.continue) }
+    },
   )
 
   app.get(
@@ -34,6 +43,18 @@ export function fibRoutes(plain: FastifyInstance, views: AgentViews): void {
       },
     },
     () => views.fibStatus(),
+  )
+
+  app.get(
+    '/v1/fib/nexthops',
+    {
+      schema: {
+        summary: 'Nexthop objects and groups of ours in the kernel, and how many routes use each',
+        querystring: noQuery,
+        response: { 200: fibNexthopListSchema, default: problemSchema },
+      },
+    },
+    async () => ({ items: await views.fibNexthops() }),
   )
 
   app.get(

@@ -3,7 +3,7 @@
  */
 import type { FastifyInstance } from 'fastify'
 import { noQuery } from '../query.ts'
-import { nodeSchema, problemSchema, verdictSchema } from '../schema.ts'
+import { nodeSchema, planSchema, problemSchema, verdictSchema } from '../schema.ts'
 import type { AgentViews } from '../views.ts'
 
 export function nodeRoutes(app: FastifyInstance, views: AgentViews): void {
@@ -19,6 +19,23 @@ export function nodeRoutes(app: FastifyInstance, views: AgentViews): void {
     () => views.node(),
   )
 
+  app.get(
+    '/v1/plan',
+    {
+      schema: {
+        summary: 'What the agent carries out at present, without keys: peers, filters, settings',
+        querystring: noQuery,
+        response: { 200: planSchema, default: problemSchema },
+      },
+    },
+    async () => views.plan(),
+  )
+
+  probeRoutes(app, views)
+}
+
+/** What stands at the port of `--metrics` too. */
+export function probeRoutes(app: FastifyInstance, views: AgentViews): void {
   for (const [path, verdict, summary] of [
     ['/healthz', () => views.healthy(), 'Liveness: 200 while the agent works, else 503'],
     ['/readyz', () => views.ready(), 'Readiness: 200 once routes flow, else 503 with the reason'],

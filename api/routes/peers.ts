@@ -3,11 +3,17 @@
  */
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyInstance } from 'fastify'
-import { parseContinue } from '../address.ts'
 import { nearest } from '../nearest.ts'
+import { formatToken, parseToken } from '../page-token.ts'
 import { Problem } from '../problem.ts'
 import { noQuery, peerParams, peerRoutesQuery } from '../query.ts'
-import { pathPageSchema, peerListSchema, peerSchema, problemSchema } from '../schema.ts'
+import {
+  pathPageSchema,
+  peerExplanationSchema,
+  peerListSchema,
+  peerSchema,
+  problemSchema,
+} from '../schema.ts'
 import type { AgentViews } from '../views.ts'
 
 export function peerRoutes(plain: FastifyInstance, views: AgentViews): void {
@@ -54,11 +60,36 @@ export function peerRoutes(plain: FastifyInstance, views: AgentViews): void {
     },
     async ({ params, query }) => {
       requirePeer(views, params.name)
-      return views.peerRoutes(params.name, query.view, query.limit, parseContinue(query.continue))
+      const { view, limit } = query
+      const question = ['peer', params.name, view]
+      const after = parseToken(question, query.continue)
+      const page = await views.peerRoutes(params.name, view, limit, after)
+      return { items: page.items, continue: formatToken(question, page.continue) }
     },
   )
 
+  addExplanation(plain, views)
   addRecording(plain, views)
+}
+
+function addExplanation(plain: FastifyInstance, views: AgentViews): void {
+  const app = plain.withTypeProvider<TypeBoxTypeProvider>()
+  app.get(
+    '/v1/peers/:name/explain',
+    {
+      schema: {
+        summary: 'Why a session is (not) up: what was tried, what the peer said, what to check',
+        params: peerParams,
+        querystring: noQuery,
+        response: { 200: peerExplanationSchema, default: problemSchema },
+      },
+    },
+    async ({ params }) => {
+      const peer = views.peer(params.name)
+      if (peer === null) throw unknownPeer(views, params.name)
+      return views.explainPeer(peer)
+    },
+  )
 }
 
 function addRecording(plain: FastifyInstance, views: AgentViews): void {

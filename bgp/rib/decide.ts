@@ -144,8 +144,12 @@ export class Decision {
     this.#tables = tables
   }
 
-  /** Decides among the list that starts at path row `head`. */
-  run(head: number): void {
+  /**
+   * Decides among the list that starts at path row `head`.
+   * @param ordered whether the ECMP set is wanted in the order of the rules, and of paths with one
+   *   next hop the best; without, it is in order only where it had to be cut
+   */
+  run(head: number, ordered = false): void {
     this.#collect(head)
     this.best = 0
     this.multipathCount = 0
@@ -156,7 +160,7 @@ export class Decision {
     rule = multipathRules
     for (; rule < rules.length && this.#count > 1; rule++) this.#apply(rules[rule] as Rule)
     this.best = this.#candidates[0] as number
-    this.#finishMultipath()
+    this.#finishMultipath(ordered)
   }
 
   /**
@@ -262,11 +266,11 @@ export class Decision {
   }
 
   /** Best first, one path a next hop, at most `maxPaths`, equal neighbours unless relaxed. */
-  #finishMultipath(): void {
+  #finishMultipath(ordered: boolean): void {
     const { attributes, paths, maxPaths, asPathRelax } = this.#tables
     const set = this.multipath
     const { best } = this
-    this.#sortMultipath()
+    if (ordered || this.multipathCount > maxPaths) this.#sortMultipath()
     const bestSet = paths.attributes[best] as number
     let kept = 0
     const offered = this.multipathCount

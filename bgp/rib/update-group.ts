@@ -313,7 +313,7 @@ export class UpdateGroup implements RibListener, OutListener {
       }
       return
     }
-    decision.run(head)
+    decision.run(head, true)
     const count = Math.min(decision.multipathCount, limit)
     for (let index = 0; index < count; index++) {
       const path = decision.multipath[index] as number

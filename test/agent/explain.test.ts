@@ -38,6 +38,7 @@ function words(
     fib: nothing,
     peer: null,
     defaultRoute: 'Ignore',
+    passedOn: null,
     ...evidence,
     bgp: {
       prefix,
@@ -117,6 +118,13 @@ t.test('a default route names the setting that keeps it out of the kernel', asyn
   t.notMatch(words([best]).join('\n'), /defaultRoute/, 'other prefixes are no default route')
 })
 
+t.test('what a reflector only passes on is said to be that', async (t) => {
+  const [said] = words([best], { passedOn: 'service range (serviceExternalIPs)' }).filter((one) =>
+    one.startsWith('Nothing is wanted'),
+  )
+  t.match(said, /it is only passed on \(service range \(serviceExternalIPs\)\)/)
+})
+
 t.test('what the kernel holds', async (t) => {
   const wanted = {
     prefix,
@@ -124,7 +132,9 @@ t.test('what the kernel holds', async (t) => {
     nextHops: ['10.0.0.2'],
     gateways: [],
     status: 'installed',
+    nexthop: null,
     reason: null,
+    error: null,
   } as const
   const foreign = {
     ...{ prefix, table: 254, protocol: 'bird (12)', ours: false },
@@ -146,9 +156,12 @@ t.test('what the kernel holds', async (t) => {
 })
 
 t.test('to whom it is announced, and why not', async (t) => {
+  const paths: readonly [] = []
+  const told = { advertised: true, reason: 'learned from tor', filterSteps: [], attributes: {} }
   const advertisements = [
-    { peer: 'a', advertised: true, reason: 'learned from tor', filterSteps: [], attributes: {} },
+    { peer: 'a', ...told, paths },
     {
+      paths,
       ...{ peer: 'b', advertised: false, reason: 'rejected by a filter', attributes: null },
       filterSteps: ['BGPFilter f rule 1: Reject'],
     },
@@ -163,6 +176,7 @@ t.test('to whom it is announced, and why not', async (t) => {
 t.test('peers that share a reason share a sentence, and only so many are named', async (t) => {
   const advertisements = Array.from({ length: 20 }, (_, index) => ({
     ...{ peer: `p${index}`, advertised: index < 10, filterSteps: [], attributes: null },
+    paths: [],
     reason: index < 15 ? 'learned by eBGP' : 'the session is not Established',
   }))
   t.same(words([best], { bgp: { advertisements } }).slice(-3), [

@@ -54,6 +54,7 @@ t.test('a conflict names the route and its owner, and goes with the other route'
       message: /bird \(12\)/,
       remedy: /fib\.metric/,
     },
+    { reason: 'RivalRoutes', message: /^BIRD .*1 hold the place of ours/, remedy: /stop BIRD/ },
   ])
   scene.kernel.take('10.1.0.0/24', 254, settings.metric)
   scene.settle()
@@ -71,7 +72,8 @@ t.test('many conflicts are a few lines and a sum', async (t) => {
   t.equal(status.conflicts, 50)
   const named = problems.filter(({ subject }) => subject.startsWith('route '))
   t.ok(named.length > 0 && named.length <= 32, `${named.length} are named`)
-  t.match(problems.at(-1), {
+  const sum = problems.find(({ message }) => message.includes('further'))
+  t.match(sum, {
     subject: 'kernel',
     message: `${50 - named.length} further routes are held by routes of others`,
     remedy: /fib --diff/,
@@ -130,3 +132,24 @@ t.test('a writer that told of its end and answers no more is gone for good', asy
     { reason: 'KernelWriterGone', severity: 'error', remedy: /restart the agent/ },
   ])
 })
+
+t.test(
+  'policy rules that the kernel refuses are told, and no more when they are made',
+  async (t) => {
+    const { scene, state } = await stage()
+    scene.kernel.refuse = (_operation, key) => (/^2179/.test(key) ? 95 : 0)
+    scene.fib.guard({ prefixes: ['10.96.0.0/16'], action: 'drop' })
+    scene.settle()
+    const { problems } = await state.look()
+    t.match(problems, [
+      {
+        reason: 'ServiceRulesMissing',
+        message: '2 of 2 policy rules of service ranges are missing: EOPNOTSUPP',
+        remedy: /serviceLoopPrevention/,
+      },
+    ])
+    scene.kernel.refuse = () => 0
+    scene.pass(60_000)
+    t.same(await problemsOf(state), [])
+  },
+)

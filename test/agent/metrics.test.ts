@@ -16,7 +16,9 @@ t.test('a scrape has every metric, and the next one is not its double', async (t
     'routelet_info{version="0.1.0",node="n1"} 1',
     'routelet_peer_up{peer="tor",type="ebgp"} 0',
     'routelet_peer_flaps_total{peer="tor"} 0',
-    'routelet_peer_updates_total{peer="tor",direction="sent"} 0',
+    'routelet_peer_messages_total{peer="tor",direction="sent",message="update"} 0',
+    'routelet_session_ends_total{reason="hold_timer"} 0',
+    'routelet_healthy 1',
     'routelet_peer_received_prefixes{peer="tor",family="ipv4-unicast"} 0',
     'routelet_rib_prefixes{family="ipv4-unicast"} 1',
     'routelet_rib_paths{family="ipv6-unicast"} 0',
@@ -25,7 +27,7 @@ t.test('a scrape has every metric, and the next one is not its double', async (t
     'routelet_fib_routes{status="pending"} 1',
     'routelet_fib_operations_total{operation="added"} 0',
     'routelet_conditions{severity="error"} 0',
-    'routelet_event_loop_delay_seconds{quantile="0.99"} 0.02',
+    'routelet_event_loop_delay_seconds{percentile="99"} 0.02',
   ]) {
     t.ok(body.split('\n').includes(line), line)
   }

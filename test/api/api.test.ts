@@ -9,19 +9,22 @@ import fc from 'fast-check'
 import type { FastifyInstance, InjectOptions } from 'fastify'
 import t from 'tap'
 import { Compile } from 'typebox/compile'
-import { type ApiOptions, buildApi } from '../../api/index.ts'
+import { type ApiOptions, buildApi, tokenGatekeeper } from '../../api/index.ts'
 import { fibStatusSchema } from '../../api/kernel-schema.ts'
+import { formatToken } from '../../api/page-token.ts'
 import { problems, problemType } from '../../api/problem.ts'
 import {
   eventListSchema,
   explainSchema,
   fibDifferenceListSchema,
+  fibNexthopListSchema,
   fibPageSchema,
   nodeSchema,
   orderSchema,
   pathPageSchema,
   peerListSchema,
   peerSchema,
+  planSchema,
   problemSchema,
   verdictSchema,
 } from '../../api/schema.ts'
@@ -39,7 +42,8 @@ function build(
   const failures: Error[] = []
   const app = buildApi(agent.views, {
     listener: 'loopback',
-    token: TOKEN,
+    gatekeeper: tokenGatekeeper(() => TOKEN),
+    tls: null,
     web: '/nowhere',
     version: '0.1.0',
     onFailure: (error) => failures.push(error),
@@ -52,6 +56,7 @@ t.test('every question is answered as its schema says', async (t) => {
   const { app } = build()
   for (const [url, schema] of [
     ['/v1/node', nodeSchema],
+    ['/v1/plan', planSchema],
     ['/v1/peers', peerListSchema],
     ['/v1/peers/rack-a', peerSchema],
     ['/v1/peers/rack-a/routes?view=accepted', pathPageSchema],
@@ -61,6 +66,7 @@ t.test('every question is answered as its schema says', async (t) => {
     ['/v1/explain?prefix=10.1.2.0/24&peer=rack-b', explainSchema],
     ['/v1/fib', fibPageSchema],
     ['/v1/fib/status', fibStatusSchema],
+    ['/v1/fib/nexthops', fibNexthopListSchema],
     ['/v1/fib/diff', fibDifferenceListSchema],
     ['/v1/events', eventListSchema],
     ['/healthz', verdictSchema],
@@ -89,6 +95,7 @@ t.test('nothing of a view is lost on its way out', async (t) => {
   const agent = fakeAgent()
   const { app } = build()
   t.same((await app.inject('/v1/node')).json(), await agent.views.node())
+  t.same((await app.inject('/v1/plan')).json(), agent.views.plan())
   t.same((await app.inject('/v1/peers')).json(), { items: agent.views.peers() })
   t.same(
     (await app.inject('/v1/explain?prefix=10.1.2.0/24')).json(),
@@ -97,6 +104,7 @@ t.test('nothing of a view is lost on its way out', async (t) => {
 })
 
 t.test('parameters reach the views in canonical form and with their defaults', async (t) => {
+  const token = formatToken(['routes', '10.1.2.3/32', 'exact', 'all'], '10.1.1.0/24')
   const query = { prefix: null, match: 'exact', view: 'best', limit: 100, continue: null }
   for (const [caption, url, asked] of [
     ['no parameters', '/v1/routes', { ...query }],
@@ -113,7 +121,7 @@ t.test('parameters reach the views in canonical form and with their defaults', a
     ['a prefix is looked for exactly', '/v1/routes?prefix=%3A%3A/0', { ...query, prefix: '::/0' }],
     [
       'what is asked for wins over the default',
-      '/v1/routes?prefix=10.1.2.3&match=exact&view=all&limit=7&continue=10.1.1.0/24',
+      `/v1/routes?prefix=10.1.2.3&match=exact&view=all&limit=7&continue=${token}`,
       {
         prefix: '10.1.2.3/32',
         match: 'exact',
@@ -147,6 +155,7 @@ t.test('a page is continued where the one before ended', async (t) => {
 t.test('bad input is a problem with a remedy', async (t) => {
   const { app } = build()
   const long = 'x'.repeat(1000)
+  const other = formatToken(['routes', null, 'exact', 'best'], '10.1.1.0/24')
   for (const [url, kind, detail, remedy] of [
     ['/v1/routes?prefix=zz', 'badAddress', /"zz" is neither/, /10\.1\.2\.0\/24/],
     ['/v1/routes?prefix=10.1.2.3/24', 'badAddress', /bits set/, /10\.1\.2\.0\/24 .* 10\.1\.2\.3$/],
@@ -165,7 +174,10 @@ t.test('bad input is a problem with a remedy', async (t) => {
     ['/v1/routes?view=worst', 'badParameter', /view has none/, /view=best or view=all/],
     ['/v1/routes?continue=a%0Ab', 'badParameter', /continue/, /openapi/],
     ['/v1/routes?continue=abc', 'badParameter', /"abc" was not given by a page/, /begin anew/],
-    ['/v1/fib?continue=10.0.0.1/8', 'badParameter', /not given by a page/, /begin anew/],
+    ['/v1/fib?continue=10.0.0.0/8', 'badParameter', /not given by a page/, /begin anew/],
+    [`/v1/fib?continue=${other}`, 'badParameter', /a page of another question/, /begin anew/],
+    ['/v1/routes?stream=1', 'badParameter', /stream has none/, /stream=true/],
+    ['/v1/routes?stream&prefix=10.0.0.0/8', 'badParameter', /whole table/, /leave out/],
     ['/v1/peers/rack-a/routes?continue=x', 'badParameter', /not given by a page/, /begin anew/],
     ['/v1/explain', 'badParameter', /prefix is missing/, /add prefix=/],
     ['/v1/explain?prefix=10.0.0.1&peer=rcak-a', 'unknownPeer', /rcak-a/, /did you mean rack-a/],
@@ -203,7 +215,8 @@ t.test('a path with another method says which it takes', async (t) => {
   const { app } = build()
   for (const [method, url, allow] of [
     ['DELETE', '/v1/peers/rack-a', 'GET, HEAD'],
-    ['PUT', '/v1/routes', 'GET, HEAD'],
+    ['PUT', '/v1/fib', 'GET, HEAD'],
+    ['PUT', '/v1/routes', 'GET'],
     ['POST', '/v1/events', 'GET'],
   ] as const) {
     const response = await app.inject({ method, url, headers: withToken })
@@ -222,7 +235,7 @@ t.test('an order is carried out once it is allowed', async (t) => {
     const response = await app.inject({ method: 'POST', url, headers: withToken })
     t.equal(response.statusCode, 202, order)
     t.same([...Compile(orderSchema).Errors(response.json())], [])
-    t.equal(asked.pop(), `${order} rack-a`)
+    t.equal(asked.pop(), order === 'refresh' ? 'refresh rack-a: in' : `${order} rack-a`)
   }
   const refused = await app.inject({
     method: 'POST',
@@ -244,15 +257,15 @@ t.test('who may ask, and who may order', async (t) => {
     ['loopback: an order needs the token', {}, order, {}, 401],
     ['loopback: a wrong token is no token', {}, order, wrong, 401],
     ['loopback: the token orders', {}, order, withToken, 202],
-    ['loopback: without a token configured nobody orders', { token: null }, order, wrong, 403],
+    ['loopback: without a token configured nobody orders', { gatekeeper: null }, order, wrong, 403],
     ['loopback: an order from another site is refused', {}, order, foreign, 403],
     ['loopback: an order from the own page is not', {}, order, own, 202],
     ['loopback: a foreign Host is refused', {}, read, { host: 'evil.example' }, 421],
     ['loopback: 127.0.0.2 is local', {}, read, { host: '127.0.0.2:9179' }, 200],
     ['loopback: [::1] is local', {}, read, { host: '[::1]:9179' }, 200],
     ['unix: reading is free', { listener: 'unix' }, read, {}, 200],
-    ['unix: whoever can connect orders', { listener: 'unix', token: null }, order, {}, 202],
-    ['unix: but no web site does', { listener: 'unix', token: null }, order, foreign, 403],
+    ['unix: whoever can connect orders', { listener: 'unix', gatekeeper: null }, order, {}, 202],
+    ['unix: but no web site does', { listener: 'unix', gatekeeper: null }, order, foreign, 403],
     ['unix: a foreign Host is refused', { listener: 'unix' }, read, { host: 'evil.example' }, 421],
     ['network: reading needs the token', { listener: 'network' }, read, {}, 401],
     ['network: the token reads', { listener: 'network' }, read, withToken, 200],
@@ -270,7 +283,7 @@ t.test('who may ask, and who may order', async (t) => {
 })
 
 t.test('a server beyond loopback is not built without a token', async (t) => {
-  t.throws(() => build({ listener: 'network', token: null }), /--api-token-file/)
+  t.throws(() => build({ listener: 'network', gatekeeper: null }), /--api-token-file/)
 })
 
 t.test('probes say no with 503 and the reason', async (t) => {

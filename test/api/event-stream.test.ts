@@ -62,7 +62,8 @@ async function serve(t: Test, ring: FakeRing) {
   const { views } = fakeAgent({}, ring)
   const app = buildApi(views, {
     listener: 'loopback',
-    token: null,
+    gatekeeper: null,
+    tls: null,
     web: '/nowhere',
     version: '0.1.0',
     onFailure: (error) => t.fail(error.message),

@@ -2,9 +2,9 @@
  * A small network as an agent would show it: the API's lowest seam, so that everything above it is
  * the real thing. Node n1 has two ToR peers, one of them down, and three prefixes.
  */
-import type { AgentViews, EventView, NodeView } from '../../api/views.ts'
+import type { AgentViews, EventView, NodeView, PlanView } from '../../api/views.ts'
 import type { AdvertisementView, PathView, PeerView } from '../../bgp/types.ts'
-import type { FibDifference, FibRouteView, FibStatus } from '../../fib/types.ts'
+import type { FibDifference, FibNexthop, FibRouteView, FibStatus } from '../../fib/types.ts'
 
 export const STARTED_AT = 1_700_000_000_000
 
@@ -41,6 +41,7 @@ export function peer(name: string, changes: Partial<PeerView> = {}): PeerView {
         advertised: 1,
         endOfRibReceived: true,
         endOfRibSent: true,
+        group: { number: 1, members: 2, apart: 'differs from group 2 in export' },
       },
     ],
     messages: { received: messages, sent: messages },
@@ -76,6 +77,14 @@ export function path(prefix: string, changes: Partial<PathView> = {}): PathView 
   }
 }
 
+export const plan: PlanView = {
+  node: 'n1',
+  peers: [{ name: 'rack-a', asn: 65001, password: true, filters: ['from-tor'], maxPrefixes: null }],
+  filters: [{ name: 'from-tor', importV4: [{ action: 'Reject', cidr: '10.0.0.0/8' }] }],
+  announcements: [{ prefix: '10.1.1.0/24', reason: 'pod CIDR of node n1', communities: [] }],
+  settings: { node: { name: 'n1', asn: 64512 }, blackholes: ['10.1.1.0/24'] },
+}
+
 export const fibStatus: FibStatus = {
   mode: 'kernel',
   settings: {
@@ -105,7 +114,15 @@ export const fibStatus: FibStatus = {
     scans: 1,
     overflows: 0,
     swept: 0,
+    objectsWritten: 3,
+    objectsRemoved: 0,
   },
+  errors: {},
+  retrying: 0,
+  sources: [],
+  rivals: [],
+  intruders: [],
+  objects: { mode: 'objects', hops: 2, groups: 1 },
   nextHops: [
     {
       nextHop: '10.0.0.254',
@@ -150,7 +167,9 @@ const fibRoute: FibRouteView = {
   status: 'installed',
   nextHops: ['10.0.0.254'],
   gateways: [{ interface: 'eth0', gateway: '10.0.0.254' }],
+  nexthop: 1_791_000_000,
   reason: null,
+  error: null,
 }
 
 const advertisement: AdvertisementView = {
@@ -159,6 +178,7 @@ const advertisement: AdvertisementView = {
   reason: 'the session is not Established',
   filterSteps: [],
   attributes: null,
+  paths: [],
 }
 
 /** The agent's ring of events, smaller. */
@@ -213,8 +233,8 @@ export function fakeAgent(changes: Partial<AgentViews> = {}, ring = new FakeRing
     }),
   ]
   const paths = ['10.1.1.0/24', '10.1.2.0/24', '10.1.3.0/24'].map((prefix) => path(prefix))
-  const order = (name: string) => (target: string) => {
-    asked.push(`${name} ${target}`)
+  const order = (name: string) => (target: string, detail?: string | null) => {
+    asked.push(detail == null ? `${name} ${target}` : `${name} ${target}: ${detail}`)
     return target === 'rack-b' && name === 'reset'
       ? { accepted: false, message: 'rack-b has no session to reset' }
       : { accepted: true, message: `${target}: ${name}` }
@@ -231,14 +251,31 @@ export function fakeAgent(changes: Partial<AgentViews> = {}, ring = new FakeRing
   }
   const views: AgentViews = {
     node: async () => node(),
+    plan: () => plan,
     peers: () => peers,
     peer: (name) => peers.find((candidate) => candidate.name === name) ?? null,
-    peerRoutes: (name, view, limit, after) => {
+    explainPeer: ({ name, state }) => ({
+      name,
+      state,
+      words: [`The session with ${name} is ${state}.`],
+      tried: [{ at: STARTED_AT, level: 'warn', text: 'connection refused' }],
+      heard: null,
+      check: ['its BGP daemon'],
+    }),
+    peerRoutes: async (name, view, limit, after) => {
       asked.push(`peerRoutes ${name} ${view} ${limit} ${after}`)
       return page(paths, limit, after)
     },
     recording: (name) => (name === 'rack-a' ? '{"recording":1}\n{"at":1,"event":"start"}\n' : null),
-    routes: (query) => {
+    allRoutes: async function* (view) {
+      asked.push(`allRoutes ${view}`)
+      for (const one of paths) yield [one]
+    },
+    setLogLevel: (level, seconds) => {
+      asked.push(`log ${level} ${seconds}`)
+      return { accepted: true, message: `the log is at ${level} for ${seconds} s` }
+    },
+    routes: async (query) => {
       asked.push(`routes ${JSON.stringify(query)}`)
       return page(paths, query.limit, query.continue)
     },
@@ -278,6 +315,18 @@ export function fakeAgent(changes: Partial<AgentViews> = {}, ring = new FakeRing
     },
     fib: async (limit, after) => page([fibRoute], limit, after),
     fibStatus: async () => fibStatus,
+    fibNexthops: async (): Promise<readonly FibNexthop[]> => [
+      {
+        id: 1_791_000_000,
+        kind: 'group',
+        members: [1_790_000_000, 1_790_000_001],
+        gateways: [
+          { interface: 'eth0', gateway: '10.0.0.254' },
+          { interface: 'eth1', gateway: '10.0.1.254' },
+        ],
+        routes: 2,
+      },
+    ],
     fibDifference: async (): Promise<readonly FibDifference[]> => [],
     events: (afterId, limit) => ring.after(afterId, limit),
     subscribe: (listener) => {

@@ -30,7 +30,8 @@ interface Document {
 
 const app = buildApi(fakeAgent().views, {
   listener: 'loopback',
-  token: null,
+  gatekeeper: null,
+  tls: null,
   web: '/nowhere',
   version: '0.1.0',
   onFailure: (error) => {
@@ -53,16 +54,20 @@ t.test('it is OpenAPI 3.1 and names every path of the interface', async (t) => {
     '/v1/explain',
     '/v1/fib',
     '/v1/fib/diff',
+    '/v1/fib/nexthops',
     '/v1/fib/status',
+    '/v1/log',
     '/v1/node',
     '/v1/peers',
     '/v1/peers/{name}',
     '/v1/peers/{name}/enable',
+    '/v1/peers/{name}/explain',
     '/v1/peers/{name}/recording',
     '/v1/peers/{name}/refresh',
     '/v1/peers/{name}/reset',
     '/v1/peers/{name}/routes',
     '/v1/peers/{name}/shutdown',
+    '/v1/plan',
     '/v1/routes',
     '/v1/undrain',
   ])

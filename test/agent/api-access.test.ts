@@ -1,0 +1,177 @@
+/**
+ * Who is let in over the network: certificate and token as files that are renewed, and the cluster's
+ * reviews, against a fake API server that speaks HTTPS.
+ */
+import { spawnSync } from 'node:child_process'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, request } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { buildApi, renewCertificate } from '../../api/index.ts'
+import { followToken, openGate, readCertificate } from '../../src/api-access.ts'
+import {
+  inClusterReviewer,
+  kubeGatekeeper,
+  reviewsMax,
+  verdictMs,
+} from '../../src/kube-gatekeeper.ts'
+import { fakeAgent } from '../api/fake-views.ts'
+
+const openssl = spawnSync('openssl', ['version']).status === 0
+const needsOpenssl = { skip: !openssl && 'openssl, which makes the certificates, is not installed' }
+
+/** A certificate for 127.0.0.1 that signs itself. */
+function makePair(folder: string, name: string): { cert: string; key: string } {
+  const cert = join(folder, `${name}.crt`)
+  const key = join(folder, `${name}.key`)
+  const subject = ['-subj', `/CN=${name}`, '-addext', 'subjectAltName=IP:127.0.0.1']
+  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
+  const files = ['-keyout', key, '-out', cert, '-days', '2']
+  const made = spawnSync('openssl', ['req', '-x509', ...curve, ...files, ...subject])
+  if (made.status !== 0) throw new Error(String(made.stderr))
+  return { cert, key }
+}
+
+t.test('a token file is read again when it changes, and its last good token holds', async (t) => {
+  const file = join(t.testdir({ token: 'first\n' }), 'token')
+  const told: string[] = []
+  const current = followToken(file, (text) => told.push(text))
+  t.equal(current(), 'first')
+  writeFileSync(file, 'the-second\n')
+  t.equal(current(), 'the-second')
+  writeFileSync(file, '')
+  t.equal(current(), 'the-second')
+  rmSync(file)
+  t.equal(current(), 'the-second')
+  t.equal(told.length, 3, 'each change is told once')
+  t.notMatch(told.join(), /the-second/, 'the token itself never')
+  writeFileSync(file, 'third-of-them')
+  t.equal(current(), 'third-of-them')
+})
+
+t.test('options that cannot be meant are refused in words', async (t) => {
+  const folder = t.testdir({ cert: 'no certificate', key: 'no key' })
+  t.throws(() => readCertificate('/nowhere', join(folder, 'key')), /--api-tls-cert: ENOENT/)
+  t.throws(() => readCertificate(join(folder, 'cert'), join(folder, 'key')), /no pair/)
+  t.throws(() => inClusterReviewer({}), /in a pod only/)
+  const quiet = () => {}
+  t.equal(openGate({ apiTokenFile: null, apiAuth: 'token' }, quiet), null)
+})
+
+t.test('over the network it is TLS, with the certificate of now', needsOpenssl, async (t) => {
+  const folder = t.testdir()
+  const [one, two] = [makePair(folder, 'one'), makePair(folder, 'two')]
+  const app = buildApi(fakeAgent().views, {
+    listener: 'network',
+    gatekeeper: { remedy: '', judge: async () => ({ kind: 'granted' }) },
+    tls: readCertificate(one.cert, one.key),
+    web: '/nowhere',
+    version: '0.1.0',
+    onFailure: (error) => t.fail(error.message),
+  })
+  t.teardown(() => app.close())
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = app.server.address() as AddressInfo
+  const ask = (cert: string) => askOver(port, readFileSync(cert))
+  t.equal(await ask(one.cert), 200)
+  await t.rejects(ask(two.cert))
+  renewCertificate(app, readCertificate(two.cert, two.key))
+  t.equal(await ask(two.cert), 200)
+  t.throws(() => readCertificate(one.cert, two.key), /no pair/)
+})
+
+function askOver(port: number, ca: Buffer): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const headers = { authorization: 'Bearer x' }
+    const options = { host: '127.0.0.1', port, path: '/v1/node', ca, headers, agent: false }
+    request(options, (response) => {
+      response.resume()
+      resolve(response.statusCode ?? 0)
+    })
+      .on('error', reject)
+      .end()
+  })
+}
+
+t.test(
+  'the cluster says who may do what, and is not asked twice at once',
+  needsOpenssl,
+  async (t) => {
+    const { reviewer, asked } = await fakeCluster(t)
+    let now = 0
+    const gate = kubeGatekeeper(reviewer, () => now)
+    const read = { verb: 'get', path: '/v1/node' } as const
+    t.same(await gate.judge('reader', read), { kind: 'granted' })
+    t.same(asked, ['token reader as agent', 'may ann get /v1/node'])
+    await gate.judge('reader', read)
+    t.equal(asked.length, 2, 'an answer is kept')
+    now += verdictMs
+    await gate.judge('reader', read)
+    t.equal(asked.length, 4, 'for so long')
+    const order = { verb: 'post', path: '/v1/drain' } as const
+    const refused = await gate.judge('reader', order)
+    t.match(refused, { kind: 'forbidden', reason: /ann may not post \/v1\/drain: no rule/ })
+    t.same(await gate.judge('stranger', read), { kind: 'unknown' })
+    const broken = await gate.judge('breaks', read)
+    t.match(broken, { kind: 'undecided', reason: /answered with 500/ })
+  },
+)
+
+t.test('what the cluster does not say is never a yes', async (t) => {
+  for (const answer of [null, {}, { status: null }, { status: {} }, { status: 'yes' }, []]) {
+    const gate = kubeGatekeeper({ create: async () => answer }, () => 0)
+    const { kind } = await gate.judge('token', { verb: 'get', path: '/' })
+    t.not(kind, 'granted', JSON.stringify(answer))
+  }
+})
+
+t.test('strangers load the cluster only so much', async (t) => {
+  let open = 0
+  const create = () => {
+    open++
+    return new Promise<never>(() => {})
+  }
+  const gate = kubeGatekeeper({ create }, () => 0)
+  const wish = { verb: 'get', path: '/' } as const
+  for (let n = 0; n < reviewsMax; n++) void gate.judge(`token ${n}`, wish)
+  t.match(await gate.judge('one more', wish), { kind: 'undecided' })
+  t.equal(open, reviewsMax)
+})
+
+async function fakeCluster(t: Test) {
+  const folder = t.testdir({ token: 'agent\n' })
+  const { cert, key } = makePair(folder, 'ca')
+  const asked: string[] = []
+  const server = createServer(readCertificate(cert, key), (incoming, reply) => {
+    let body = ''
+    incoming.on('data', (piece) => {
+      body += piece
+    })
+    incoming.on('end', () => {
+      const { spec } = JSON.parse(body)
+      const by = incoming.headers.authorization?.replace('Bearer ', '')
+      const review = incoming.url?.endsWith('/tokenreviews') === true
+      asked.push(
+        review
+          ? `token ${spec.token} as ${by}`
+          : `may ${spec.user} ${spec.nonResourceAttributes.verb} ${spec.nonResourceAttributes.path}`,
+      )
+      const reads = spec.nonResourceAttributes?.verb === 'get'
+      const status = review
+        ? { authenticated: spec.token === 'reader', user: { username: 'ann', groups: ['ops'] } }
+        : { allowed: reads, reason: 'no rule' }
+      reply.statusCode = spec.token === 'breaks' ? 500 : 201
+      reply.end(JSON.stringify({ status }))
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => server.close())
+  writeFileSync(join(folder, 'ca.crt'), readFileSync(cert))
+  const { port } = server.address() as AddressInfo
+  const environment = {
+    KUBERNETES_SERVICE_HOST: '127.0.0.1',
+    KUBERNETES_SERVICE_PORT: String(port),
+  }
+  return { reviewer: inClusterReviewer(environment, folder), asked }
+}

@@ -1,0 +1,81 @@
+/** What is told of routes that move after a peer or a next hop went or came. */
+import t from 'tap'
+import type { RouteChanges } from '../../bgp/types.ts'
+import { EventLog } from '../../src/event-log.ts'
+import { movesNamedMax, RouteMoves } from '../../src/route-moves.ts'
+import { FakeClock } from '../bgp/clock.ts'
+
+function stage() {
+  const clock = new FakeClock()
+  const events = new EventLog(clock)
+  const moves = new RouteMoves(clock, events)
+  const told = () => events.after(0, 100).filter(({ kind }) => kind === 'routes.moved')
+  const happen = (kind: string, level: 'info' | 'warn' = 'warn', peer: string | null = 'tor-a') =>
+    events.add({ kind, level, peer, text: `${kind} told` })
+  return { clock, moves, told, happen }
+}
+
+/** 10.0.x.0/24, each with this set; 0: no longer wanted. */
+function changes(sets: readonly number[]): RouteChanges {
+  return {
+    family: 'ipv4-unicast',
+    count: sets.length,
+    addresses: Uint32Array.from(sets, (_, row) => 0x0a000000 + (row << 8)),
+    lengths: new Uint8Array(sets.length).fill(24),
+    nextHopSets: Uint32Array.from(sets),
+    sets: [{ id: 7, nextHops: ['192.0.2.1', '192.0.2.2'], peers: [] }],
+  }
+}
+
+t.test('a burst after a cause is one event, once it is quiet', async (t) => {
+  const { clock, moves, told, happen } = stage()
+  happen('peer.down')
+  moves.note(changes([7, 0, 9]))
+  t.same(told(), [])
+  clock.advance(1000)
+  t.match(told(), [
+    {
+      peer: 'tor-a',
+      text:
+        'after tor-a went down: 2 routes moved, 1 gone: 10.0.0.0/24 now via 192.0.2.1, 192.0.2.2; ' +
+        '10.0.1.0/24 gone; 10.0.2.0/24',
+      data: { changed: 2, gone: 1, routes: [{}, { prefix: '10.0.1.0/24', nextHops: null }, {}] },
+    },
+  ])
+})
+
+t.test('what has no cause, or moves nothing, is not told', async (t) => {
+  const { clock, moves, told, happen } = stage()
+  moves.note(changes([7, 7]))
+  happen('peer.error')
+  happen('fib.nexthop', 'info', null)
+  moves.note(changes([7]))
+  happen('peer.established')
+  clock.advance(60_000)
+  t.same(told(), [])
+})
+
+t.test('several causes share an event; a peer is named only when it is the one', async (t) => {
+  const { clock, moves, told, happen } = stage()
+  happen('fib.nexthop', 'warn', null)
+  happen('peer.down')
+  moves.note(changes([0]))
+  clock.advance(1000)
+  t.match(told(), [{ peer: null, text: /^after fib\.nexthop told; tor-a went down: 1 gone/ }])
+})
+
+t.test('further prefixes are counted, and an endless burst is told in parts', async (t) => {
+  const { clock, moves, told, happen } = stage()
+  happen('peer.down')
+  const many = changes(new Array(movesNamedMax + 50).fill(7))
+  for (let second = 0; second < 62; second++) {
+    moves.note(many)
+    clock.advance(500)
+  }
+  const [first] = told()
+  const named = first?.data?.['routes'] ?? []
+  t.equal((named as readonly unknown[]).length, movesNamedMax)
+  t.match(first?.text, /; and \d+ more$/)
+  moves.close()
+  t.equal(clock.pending, 0)
+})
