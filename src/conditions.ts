@@ -3,14 +3,14 @@
  * lasts.
  */
 import type { ConditionView } from '../api/views.ts'
-import type { ConfigProblem } from './config/problem.ts'
+import { type ConfigProblem, formatPlace } from './config/problem.ts'
 import type { Happening } from './event-log.ts'
 import type { Problem } from './intent/types.ts'
 
 const levels = { info: 'info', warning: 'warn', error: 'error' } as const
 
 export function describeProblem(problem: Problem | ConfigProblem): string {
-  const place = 'file' in problem ? `${problem.file}:${problem.line}` : ''
+  const place = 'file' in problem ? formatPlace(problem) : ''
   const field = 'field' in problem ? problem.field : ''
   const remedy = problem.remedy === null ? '' : ` (${problem.remedy})`
   const about = [place, problem.subject, field, problem.message].filter((part) => part !== '')
@@ -24,7 +24,7 @@ export function newsOf(problem: Problem | ConfigProblem): Happening {
 }
 
 export function conditionOf(problem: Problem | ConfigProblem): ConditionView {
-  const place = 'file' in problem ? [`${problem.file}:${problem.line}`] : []
+  const place = 'file' in problem ? [formatPlace(problem)] : []
   const about = problem.subject === '' ? [] : [problem.subject]
   const field = 'field' in problem && problem.field !== '' ? `${problem.field}: ` : ''
   return {

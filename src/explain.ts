@@ -18,16 +18,19 @@ export interface Evidence {
   readonly peer: string | null
   /** `fib.defaultRoute` of the BGPConfiguration. */
   readonly defaultRoute: 'Ignore' | 'Install'
+  /** Why this prefix is only passed on, and never installed here; null: it isn't so. */
+  readonly passedOn: string | null
 }
 
 /** Sentences in reading order. */
-export function explainInWords({ asked, bgp, fib, peer, defaultRoute }: Evidence): string[] {
+export function explainInWords(evidence: Evidence): string[] {
+  const { asked, bgp, peer } = evidence
   const words: string[] = []
   if (bgp.prefix !== asked && bgp.paths.length > 0) {
     words.push(`${asked} itself is not in the table; the longest match is ${bgp.prefix}.`)
   }
   words.push(...receivedWords(bgp), ...decisionWords(bgp))
-  words.push(...kernelWords(bgp, fib, defaultRoute))
+  words.push(...kernelWords(evidence))
   words.push(...announcedWords(bgp, peer))
   return words
 }
@@ -83,11 +86,8 @@ function decisionWords(bgp: PrefixExplanation): string[] {
   return words
 }
 
-function kernelWords(
-  bgp: PrefixExplanation,
-  fib: FibLookup | null,
-  defaultRoute: Evidence['defaultRoute'],
-): string[] {
+function kernelWords(evidence: Evidence): string[] {
+  const { bgp, fib } = evidence
   if (fib === null) return ['The kernel was not asked (no kernel writer).']
   const words: string[] = []
   const { wanted } = fib
@@ -99,7 +99,7 @@ function kernelWords(
     const state = wanted.status === 'installed' ? 'installed in the kernel' : wanted.status
     words.push(`Wanted: ${what}; ${state}${wanted.reason === null ? '' : `: ${wanted.reason}`}.`)
   } else if (bgp.best !== null) {
-    words.push(`Nothing is wanted in the kernel for it${whyNotWanted(bgp, defaultRoute)}.`)
+    words.push(`Nothing is wanted in the kernel for it${whyNotWanted(evidence)}.`)
   }
   for (const resolution of fib.resolutions) {
     words.push(`Next hop ${resolution.nextHop}: ${resolution.reason}.`)
@@ -114,11 +114,9 @@ function kernelWords(
   return words
 }
 
-function whyNotWanted(
-  { best, prefix }: PrefixExplanation,
-  defaultRoute: Evidence['defaultRoute'],
-): string {
+function whyNotWanted({ bgp: { best, prefix }, defaultRoute, passedOn }: Evidence): string {
   if (best?.peer === 'local') return ': it is announced, and its addresses are on this node'
+  if (passedOn !== null) return `: it is only passed on (${passedOn})`
   if (!prefix.endsWith('/0') || defaultRoute === 'Install') return ''
   return ': a default route is installed only with fib.defaultRoute: Install (now Ignore)'
 }

@@ -30,6 +30,20 @@ export async function get(path, query = {}) {
 }
 
 /**
+ * Hands a reply to the browser as a file; a link could not carry the token.
+ * @throws AgentError
+ */
+export async function download(path, name) {
+  const response = await ask(path, {})
+  const address = URL.createObjectURL(await response.blob())
+  const link = document.createElement('a')
+  link.href = address
+  link.download = name
+  link.click()
+  URL.revokeObjectURL(address)
+}
+
+/**
  * Follows the events for as long as the page lives.
  * @param handlers `event(event)`, `remark(text)`, `connected(true|false)`.
  */

@@ -1,10 +1,17 @@
 /**
  * The looking glass: asks the public API, shows the answers, and asks again when an event says that
- * something changed. It knows nothing that curl couldn't ask.
+ * something changed. It knows nothing that curl couldn't ask. What is looked at (a prefix, a peer)
+ * stands behind the # of the address, so that an answer can be sent to somebody.
  */
 import { AgentError, follow, get, setToken } from './agent.js'
 import { byId, element, replace } from './dom.js'
-import * as panels from './panels.js'
+import { Feed } from './events.js'
+import { conditions, facts, judge, summary } from './overview.js'
+import { PeerPanel } from './peer-panel.js'
+import { peerTable, troubledFirst } from './peers.js'
+import { difference, ecmpGroups, explanation, kernelRoutes, nextHops } from './routes.js'
+import { topology } from './topology.js'
+import { Traffic } from './traffic.js'
 
 /** A change shows at once; a flood of events asks this often. */
 const REFRESH_MS_MIN = 500
@@ -14,10 +21,14 @@ const REFRESH_MS_MAX = 5000
 const REFRESH_MS_HIDDEN = 30_000
 /** The agent reads the whole of its kernel's table for it. */
 const DIFFERENCE_MS_MIN = 15_000
-const EVENTS_MAX = 200
-const ROUTES_STEP = 100
+const ROWS_STEP = 100
 
-let routesShown = ROUTES_STEP
+const traffic = new Traffic()
+const feed = new Feed(byId('events'), ask)
+const peerPanel = new PeerPanel(ask)
+let routesShown = ROWS_STEP
+let peersShown = ROWS_STEP
+let lastLook = null
 let timer = null
 let due = Number.POSITIVE_INFINITY
 let running = false
@@ -29,7 +40,7 @@ async function refresh() {
   clearTimeout(timer)
   due = Number.POSITIVE_INFINITY
   try {
-    await Promise.all([showNode(), showPeers(), showKernel(), showDifference()])
+    await Promise.all([showNode(), showKernel(), showDifference(), peerPanel.refresh()])
     showProblem(null)
   } catch (error) {
     if (!(error instanceof AgentError)) throw error
@@ -50,43 +61,67 @@ function refreshWithin(milliseconds) {
 }
 
 async function showNode() {
-  const node = await get('/v1/node')
-  const [word, tone] = panels.judge(node)
+  const [node, { items }] = await Promise.all([get('/v1/node'), get('/v1/peers')])
+  const [word, tone] = judge(node)
   document.title = `${node.name} · ${word}`
   byId('name').textContent = node.name
   byId('health').textContent = node.readyReason === null ? word : `${word}: ${node.readyReason}`
   byId('health').className = `pill ${tone}`
-  byId('facts').textContent = panels.facts(node)
-  replace(byId('summary'), ...panels.summary(node))
-  replace(byId('conditions'), ...panels.conditions(node.conditions))
+  byId('facts').textContent = facts(node)
+  replace(byId('summary'), ...summary(node))
+  replace(byId('conditions'), ...conditions(node.conditions))
   byId('conditions').hidden = node.conditions.length === 0
+  const peers = troubledFirst(items)
+  traffic.look(peers, performance.now())
+  lastLook = { node, peers }
+  showPeers()
 }
 
-async function showPeers() {
-  const { items } = await get('/v1/peers')
-  replace(byId('peer-list'), items.length === 0 ? nothing('no peers') : panels.peers(items))
+function showPeers() {
+  if (lastLook === null) return
+  const { node, peers } = lastLook
+  const shown = peers.slice(0, peersShown)
+  const { clientWidth } = byId('topology')
+  replace(byId('topology'), topology(node, peers, clientWidth))
+  replace(byId('peer-list'), shown.length === 0 ? nothing('no peers') : peerTable(shown, traffic))
+  byId('peers-more').hidden = peers.length <= peersShown
+  const chosen = byId('event-peer').value
+  const options = ['', ...shown.map(({ name }) => name)].map((name) =>
+    element('option', { value: name, selected: name === chosen }, name === '' ? 'all' : name),
+  )
+  replace(byId('event-peer'), ...options)
 }
 
 async function showKernel() {
+  const status = await get('/v1/fib/status')
+  if (status.mode === 'none') {
+    replace(byId('fib-list'), nothing('Nothing is written: the agent runs with --fib none.'))
+    replace(byId('hop-list'), nothing('Every next hop counts as reachable.'))
+    return
+  }
+  const { items: objects } = await get('/v1/fib/nexthops')
+  replace(
+    byId('hop-list'),
+    status.nextHops.length === 0 ? nothing('none') : nextHops(status.nextHops),
+  )
+  replace(byId('group-list'), ...(objects.length === 0 ? [] : [ecmpGroups(objects)]))
   const items = []
   let token = null
   do {
-    const page = await get('/v1/fib', { limit: ROUTES_STEP, continue: token })
+    const page = await get('/v1/fib', { limit: ROWS_STEP, continue: token })
     items.push(...page.items)
     token = page.continue
   } while (token !== null && items.length < routesShown)
-  replace(byId('fib-list'), items.length === 0 ? nothing('none') : panels.kernelRoutes(items, ask))
+  replace(byId('fib-list'), items.length === 0 ? nothing('none') : kernelRoutes(items, ask))
   byId('fib-more').hidden = token === null
 }
 
 async function showDifference() {
-  if (performance.now() - comparedAt < DIFFERENCE_MS_MIN) return
+  if (document.hidden || performance.now() - comparedAt < DIFFERENCE_MS_MIN) return
   comparedAt = performance.now()
   const { mode } = await get('/v1/fib/status')
-  byId('fib-difference').textContent =
-    mode === 'none'
-      ? 'The agent runs with --fib none: nothing is written to the kernel.'
-      : panels.difference((await get('/v1/fib/diff')).items)
+  if (mode === 'none') return
+  replace(byId('fib-difference'), ...difference((await get('/v1/fib/diff')).items, ask))
 }
 
 function nothing(text) {
@@ -106,62 +141,74 @@ function showProblem(error) {
   }
 }
 
-/** The question stands in the address bar, so that an answer can be sent to somebody. */
-function ask(prefix) {
-  const hash = `#explain=${encodeURIComponent(prefix)}`
-  if (location.hash === hash) void explainFromHash()
+/** Digits, dots, colons and a slash make an address; anything else is the name of a peer. */
+function ask(question) {
+  const subject = /^[\da-f.:/]*[.:/][\da-f.:/]*$/i.test(question) ? 'explain' : 'peer'
+  const hash = `#${subject}=${encodeURIComponent(question)}`
+  if (location.hash === hash) void answer()
   else location.hash = hash
-  byId('prefix').scrollIntoView({ block: 'center' })
 }
 
-async function explainFromHash() {
-  const prefix = new URLSearchParams(location.hash.slice(1)).get('explain')
-  if (prefix === null) return
-  byId('prefix').value = prefix
+/** Answers what stands behind the # of the address. */
+async function answer() {
+  const asked = new URLSearchParams(location.hash.slice(1))
+  const peer = asked.get('peer')
+  const prefix = asked.get('explain')
   const target = byId('explanation')
   try {
-    replace(target, ...panels.explanation(await get('/v1/explain', { prefix })))
+    await peerPanel.open(peer)
+    if (peer !== null) {
+      replace(target)
+      byId('peer-title').focus()
+    }
+    if (prefix === null) return
+    byId('question').value = prefix
+    replace(target, ...explanation(await get('/v1/explain', { prefix })))
+    byId('search').scrollIntoView({ block: 'start' })
   } catch (error) {
     if (!(error instanceof AgentError)) throw error
     replace(target, element('p', { class: 'bad' }, error.message), nothing(error.remedy))
   }
 }
 
-function addEvent(item) {
-  const list = byId('events')
-  list.prepend(item)
-  while (list.children.length > EVENTS_MAX) list.lastChild.remove()
-}
-
 byId('search').addEventListener('submit', (submitted) => {
   submitted.preventDefault()
-  ask(byId('prefix').value.trim())
+  ask(byId('question').value.trim())
 })
 byId('access').addEventListener('submit', (submitted) => {
   submitted.preventDefault()
   setToken(byId('token').value.trim())
   void refresh()
 })
+byId('event-filter').addEventListener('change', () =>
+  feed.filter({ level: byId('event-level').value, peer: byId('event-peer').value }),
+)
 byId('fib-more').addEventListener('click', () => {
-  routesShown += ROUTES_STEP
+  routesShown += ROWS_STEP
   void refresh()
 })
+byId('peers-more').addEventListener('click', () => {
+  peersShown += ROWS_STEP
+  showPeers()
+})
 document.addEventListener('keydown', (pressed) => {
-  if (pressed.key !== '/' || pressed.target instanceof HTMLInputElement) return
+  const typing = pressed.target instanceof HTMLInputElement
+  if (pressed.key !== '/' || typing || pressed.ctrlKey || pressed.metaKey || pressed.altKey) return
   pressed.preventDefault()
-  byId('prefix').focus()
+  byId('question').focus()
 })
 document.addEventListener('visibilitychange', () => refreshWithin(REFRESH_MS_MIN))
-addEventListener('hashchange', explainFromHash)
+addEventListener('hashchange', answer)
+addEventListener('resize', showPeers)
 
 void refresh()
-void explainFromHash()
+void answer()
 void follow({
   event(event) {
-    addEvent(panels.event(event))
+    feed.add(event)
     refreshWithin(REFRESH_MS_MIN)
   },
-  remark: (text) => addEvent(panels.remark(text)),
+  remark: (text) => feed.remark(text),
   connected(yes) {
     byId('stream').textContent = yes ? 'live' : 'not connected; trying again'
   },

@@ -14,6 +14,14 @@ export function element(tag, attributes = {}, ...children) {
   return made
 }
 
+/** The same in a picture. */
+export function svg(tag, attributes = {}, ...children) {
+  const made = document.createElementNS('http://www.w3.org/2000/svg', tag)
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value)
+  made.append(...children)
+  return made
+}
+
 export function byId(id) {
   return document.getElementById(id)
 }
@@ -32,7 +40,8 @@ export function replace(target, ...children) {
 
 /**
  * A table whose cells know their column's title, which is what a phone shows.
- * @param columns `{ title, value(row), number?, tone?(row) }`; a value is text, number, null or element.
+ * @param columns `{ title, value(row), number?, wide?, tone?(row) }`; a value is text, number, null or
+ * element; `wide` is for sentences.
  */
 export function table(caption, columns, rows) {
   const used = columns.filter(({ value }) => rows.some((row) => !isEmpty(value(row))))
@@ -43,12 +52,12 @@ export function table(caption, columns, rows) {
     element(
       'tr',
       {},
-      ...used.map(({ title, value, number, tone }) =>
+      ...used.map(({ title, value, number, wide, tone }) =>
         element(
           'td',
           {
             'data-label': title,
-            class: [number && 'number', tone?.(row)].filter(Boolean).join(' '),
+            class: [number && 'number', wide && 'wide', tone?.(row)].filter(Boolean).join(' '),
           },
           content(value(row)),
         ),

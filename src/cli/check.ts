@@ -1,6 +1,7 @@
 /**
  * `routelet check DIR`: reads a folder of manifests as an agent would and says all that is wrong,
- * in the objects themselves and in what they mean for each of the nodes.
+ * in the objects themselves and in what they mean for each of the nodes; with `--host`, also what is
+ * wrong with the settings of the host it runs on.
  */
 import { loadFolders } from '../config/folder.ts'
 import { formatProblem, hasErrors } from '../config/problem.ts'
@@ -8,30 +9,46 @@ import type { ResourceSet } from '../config/resources.ts'
 import { computeIntent } from '../intent/intent.ts'
 import { surveyNodes } from '../intent/node.ts'
 import type { Problem } from '../intent/types.ts'
+import { checkHost, thisHost } from './check-host.ts'
 import { type Output, show } from './output.ts'
 import { EXIT_OK, EXIT_USAGE, type Terminal } from './terminal.ts'
 
 /** Every node costs a look at every other one; a sample of a large fleet finds the same faults. */
 const nodesJudgedMax = 200
 
-/** Exit code 0, or 2 when there are errors; warnings alone are no failure. */
+export interface CheckOptions {
+  readonly output: Output
+  /** Judges the settings of this host too. */
+  readonly host: boolean
+}
+
+/**
+ * Exit code 0, or 2 when there are errors; warnings alone are no failure.
+ * @param directory null: only the host is judged
+ */
 export function runCheck(
-  directory: string,
-  options: { readonly output: Output },
+  directory: string | null,
+  options: CheckOptions,
   terminal: Terminal,
 ): Promise<number> {
   return show(terminal, { output: options.output, watch: null }, async () => {
-    const { resources, problems } = await loadFolders([directory])
+    const { resources, problems } = await loadFolders(directory === null ? [] : [directory])
     const meaning = judgeNodes(resources)
-    const failed = hasErrors(problems) || hasErrors(meaning)
+    const host = options.host ? checkHost(thisHost(), directory === null ? null : resources) : []
+    const failed = [problems, meaning, host].some(hasErrors)
     const counts = countResources(resources)
+    const summary =
+      directory === null
+        ? summarizeHost(host)
+        : summarize(counts, [...problems, ...meaning, ...host])
     return {
-      data: { valid: !failed, resources: counts, problems: [...problems, ...meaning] },
+      data: { valid: !failed, resources: counts, problems: [...problems, ...meaning, ...host] },
       text: () =>
         [
           ...problems.map(formatProblem),
-          ...meaning.map((problem) => formatMeaning(directory, problem)),
-          summarize(counts, [...problems, ...meaning]),
+          ...meaning.map((problem) => `${directory}: ${formatMeaning(problem)}`),
+          ...host.map(formatMeaning),
+          summary,
           '',
         ].join('\n'),
       exitCode: failed ? EXIT_USAGE : EXIT_OK,
@@ -46,9 +63,14 @@ function judgeNodes(resources: ResourceSet): Problem[] {
   return [...new Map(problems.map((problem) => [JSON.stringify(problem), problem])).values()]
 }
 
-function formatMeaning(directory: string, problem: Problem): string {
+function formatMeaning(problem: Problem): string {
   const remedy = problem.remedy === null ? '' : `; ${problem.remedy}`
-  return `${directory}: ${problem.severity}: ${problem.subject}: ${problem.message}${remedy}`
+  return `${problem.severity}: ${problem.subject}: ${problem.message}${remedy}`
+}
+
+function summarizeHost(problems: readonly Problem[]): string {
+  if (problems.length === 0) return 'the host is set as it should be'
+  return `${problems.length} of the host's settings should differ`
 }
 
 type Counts = ReturnType<typeof countResources>

@@ -24,7 +24,7 @@ export interface AgentClient {
   readonly endpoint: Endpoint
   /** @throws CommandError in words: nobody there, or what the agent refused and why. */
   get<Reply>(path: string, query?: Query): Promise<Reply>
-  post<Reply>(path: string): Promise<Reply>
+  post<Reply>(path: string, query?: Query): Promise<Reply>
   /** Hands over every frame of an event stream until it ends or the signal aborts. */
   stream(
     path: string,
@@ -54,7 +54,7 @@ export function createClient(endpoint: Endpoint, token: string | null): AgentCli
   return {
     endpoint,
     get: (path, query = {}) => json('GET', path + search(query)),
-    post: (path) => json('POST', path),
+    post: (path, query = {}) => json('POST', path + search(query)),
     stream: async (path, { query, lastEventId, signal }, onFrame) => {
       const headers = lastEventId === null ? {} : { 'last-event-id': lastEventId }
       const response = await ask('GET', path + search(query), 'text/event-stream', {

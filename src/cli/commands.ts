@@ -1,13 +1,25 @@
 /**
  * The command line: every command with its options, help and exit codes. Commands that ask a running
  * agent are carried out here; those that are programs of their own (`run`, `lab`, `check`, `plan`,
- * `decode`, `replay`) are handed in, so that asking stays quick to start.
+ * `decode`, `cleanup`, `replay`) are handed in, so that asking stays quick to start.
  */
-import { Command, CommanderError, Option } from 'commander'
+import { Argument, Command, CommanderError, Option } from 'commander'
 import type { LabOptions } from '../lab/options.ts'
+import type { CheckOptions } from './check.ts'
+import type { CleanupOptions } from './cleanup.ts'
+import { formatCompletion, type Shell, shells } from './completion.ts'
 import type { DecodeOptions } from './decode.ts'
-import type { Endpoint } from './endpoint.ts'
-import { apiOption, collect, list, misuse, numeral, outputOption, wholeNumber } from './options.ts'
+import { type Endpoint, parseEndpoint } from './endpoint.ts'
+import {
+  apiOption,
+  collect,
+  list,
+  logLevels,
+  misuse,
+  numeral,
+  outputOption,
+  wholeNumber,
+} from './options.ts'
 import { formatError, type Output } from './output.ts'
 import { addOrders, addQuestions, type Context } from './questions.ts'
 import type { ReplayOptions } from './replay.ts'
@@ -15,13 +27,24 @@ import { CommandError, EXIT_OK, EXIT_USAGE, type Terminal } from './terminal.ts'
 
 export interface RunOptions {
   readonly node: string
+  /** Folders; empty when `kubernetes` is set. */
   readonly manifests: readonly string[]
+  /** The cluster to read the resources from, by which kubeconfig (null: the usual); null: none. */
+  readonly kubernetes: { readonly kubeconfig: string | null } | null
   readonly api: Endpoint
   /** File with the bearer token for orders; null: none. */
   readonly apiTokenFile: string | null
+  /** Who judges tokens: that file, or the cluster. */
+  readonly apiAuth: 'token' | 'kubernetes'
+  /** Certificate and key of the API; null: plain HTTP. */
+  readonly apiTls: { readonly cert: string; readonly key: string } | null
+  /** Where metrics and probes stand alone; null: nowhere. */
+  readonly metrics: Endpoint | null
   readonly fib: 'kernel' | 'none'
-  /** Where `--fib none` remembers that it ran; null: nowhere. */
+  /** What must outlast the process: the last known cluster, and that `--fib none` ran. */
   readonly stateDir: string | null
+  /** Where CNI configurations lie; null: none is written. */
+  readonly cniConfDir: string | null
   /** null: as the manifests say. */
   readonly logLevel: string | null
 }
@@ -37,7 +60,8 @@ export interface Handlers {
   readonly version: string
   run(options: RunOptions): Promise<number>
   lab(options: LabOptions): Promise<number>
-  check(directory: string, options: { readonly output: Output }): Promise<number>
+  check(directory: string | null, options: CheckOptions): Promise<number>
+  cleanup(options: CleanupOptions): Promise<number>
   plan(options: PlanOptions): Promise<number>
   decode(options: DecodeOptions): Promise<number>
   replay(file: string, options: ReplayOptions): Promise<number>
@@ -49,7 +73,6 @@ Exit codes:
   1  the answer is no (not ready, a difference, an unknown name), or no agent answers
   2  the command line or the configuration is wrong
 `
-const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace']
 
 /**
  * Parses and carries out one command line.
@@ -99,8 +122,18 @@ export function buildProgram(
   addPrograms(program, handlers, finish)
   addQuestions(program, context)
   addOrders(program, context)
+  addCompletion(program, context)
   for (const command of program.commands) command.copyInheritedSettings(program)
   return program
+}
+
+function addCompletion(program: Command, { terminal }: Context): void {
+  program.commandsGroup('Others:')
+  program
+    .command('completion')
+    .description('a script that completes commands and options, for a shell to read')
+    .addArgument(new Argument('<shell>').choices(shells))
+    .action((shell: Shell) => terminal.write(formatCompletion(program, shell)))
 }
 
 function addPrograms(
@@ -127,11 +160,15 @@ function addPrograms(
   program
     .command('check')
     .description('validate a folder of manifests')
-    .argument('<dir>')
+    .argument('[dir]')
+    .option('--host', "judge this host's network settings too, or alone", false)
     .addOption(outputOption())
-    .action(async (directory: string, options: { output: Output }) =>
-      finish(await handlers.check(directory, options)),
-    )
+    .action(async (directory: string | undefined, options: CheckOptions) => {
+      if (directory === undefined && !options.host) {
+        throw misuse('nothing to check', 'name a folder of manifests, or --host, or both')
+      }
+      finish(await handlers.check(directory ?? null, options))
+    })
   program
     .command('plan')
     .description('show the peers, announcements and kernel settings a node would have')
@@ -140,6 +177,7 @@ function addPrograms(
     .addOption(outputOption())
     .action(async (options: PlanOptions) => finish(await handlers.plan(options)))
   addDecode(program, handlers, finish)
+  addCleanup(program, handlers, finish)
   program
     .command('replay')
     .description('play the recording of a session, and show what it does otherwise now')
@@ -150,15 +188,61 @@ function addPrograms(
     )
 }
 
+function addCleanup(
+  program: Command,
+  handlers: Handlers,
+  finish: (exitCode: number) => void,
+): void {
+  type Options = Omit<CleanupOptions, 'tables' | 'cniConfDir'> & {
+    readonly table?: readonly number[]
+    readonly cniConfDir?: string
+  }
+  const tables = (value: string, before: readonly number[] = []) => [...before, wholeNumber(value)]
+  program
+    .command('cleanup')
+    .description('remove what an agent left on this host, and nothing else')
+    .option('--dry-run', 'only say what would be removed', false)
+    .option('--force', 'even beside a running agent', false)
+    .option('--table <number>', 'kernel table; may be given again (default: 254, main)', tables)
+    .option('--metric <number>', "fib.metric of the agent's routes", wholeNumber, 2179)
+    .option('--protocol <number>', "fib.protocol of the agent's routes", wholeNumber, 179)
+    .option('--cni-conf-dir <dir>', 'folder that --cni-conf-dir of the agent named')
+    .addOption(apiOption('where an agent would be: HOST:PORT or unix:PATH').env('ROUTELET_API'))
+    .addOption(outputOption())
+    .action(async ({ table, cniConfDir, ...options }: Options) =>
+      finish(
+        await handlers.cleanup({
+          ...options,
+          cniConfDir: cniConfDir ?? null,
+          tables: table ?? [254],
+        }),
+      ),
+    )
+}
+
 function addRun(program: Command, handlers: Handlers, finish: (exitCode: number) => void): void {
   program
     .command('run')
     .description('run the agent of a node')
     .requiredOption('--node <name>', "this node's name, as in its Node manifest")
     .option('--manifests <dir>', 'folder of manifests; may be given again', collect, [])
-    .addOption(new Option('--kubernetes', 'read the resources from the cluster'))
+    .option('--kubernetes', 'read the resources from the cluster, and tell it the status', false)
+    .option('--kubeconfig <file>', 'with --kubernetes: how to reach it (default: as kubectl does)')
     .addOption(apiOption('where to serve the API: HOST:PORT or unix:PATH'))
     .option('--api-token-file <file>', 'file with the bearer token that orders must carry')
+    .addOption(
+      new Option('--api-auth <judge>', 'who judges bearer tokens: the file, or the cluster')
+        .choices(['token', 'kubernetes'])
+        .default('token'),
+    )
+    .option('--api-tls-cert <file>', 'certificate chain of the API, PEM; followed when renewed')
+    .option('--api-tls-key <file>', 'its private key, PEM')
+    .addOption(
+      new Option(
+        '--metrics <address>',
+        'serve /metrics, /healthz and /readyz, and nothing else, at HOST:PORT',
+      ).argParser(parseEndpoint),
+    )
     .addOption(
       new Option('--fib <mode>', 'write routes to the kernel, or nowhere')
         .choices(['kernel', 'none'])
@@ -166,9 +250,10 @@ function addRun(program: Command, handlers: Handlers, finish: (exitCode: number)
     )
     .option(
       '--state-dir <dir>',
-      'with --fib none: folder that remembers a restart, for graceful restart',
+      'folder for what outlasts the process: the last known cluster; with --fib none, a restart',
     )
-    .addOption(new Option('--log-level <level>', 'overrides the manifests').choices(LOG_LEVELS))
+    .option('--cni-conf-dir <dir>', 'write the CNI configuration of BGPConfiguration.spec.cni here')
+    .addOption(new Option('--log-level <level>', 'overrides the manifests').choices(logLevels))
     .action(async (options) => finish(await handlers.run(readRunOptions(options))))
 }
 
@@ -199,29 +284,49 @@ function addDecode(program: Command, handlers: Handlers, finish: (exitCode: numb
 function readRunOptions(options: {
   node: string
   manifests: string[]
-  kubernetes?: true
+  kubernetes: boolean
+  kubeconfig?: string
   api: Endpoint
   apiTokenFile?: string
+  apiAuth: 'token' | 'kubernetes'
+  apiTlsCert?: string
+  apiTlsKey?: string
+  metrics?: Endpoint
   fib: 'kernel' | 'none'
   stateDir?: string
+  cniConfDir?: string
   logLevel?: string
 }): RunOptions {
-  if (options.kubernetes === true) {
-    throw misuse(
-      'this version reads files only: --kubernetes is not available',
-      'give the same resources as files: --manifests DIR',
-    )
+  const { kubernetes, kubeconfig = null, manifests } = options
+  if (manifests.length === 0 && !kubernetes) {
+    const remedy = 'give --manifests DIR or --kubernetes'
+    throw misuse('there is nothing to configure this node with', remedy)
   }
-  if (options.manifests.length === 0) {
-    throw misuse('there is nothing to configure this node with', 'give --manifests DIR')
+  if (manifests.length > 0 && kubernetes) {
+    throw misuse('--manifests and --kubernetes exclude each other', 'leave one of them out')
+  }
+  if (kubeconfig !== null && !kubernetes) {
+    throw misuse('--kubeconfig is of use only with --kubernetes', 'add --kubernetes')
   }
   return {
     node: options.node,
-    manifests: options.manifests,
+    manifests,
+    kubernetes: kubernetes ? { kubeconfig } : null,
     api: options.api,
     apiTokenFile: options.apiTokenFile ?? null,
+    apiAuth: options.apiAuth,
+    apiTls: readTls(options.apiTlsCert, options.apiTlsKey),
+    metrics: options.metrics ?? null,
     fib: options.fib,
     stateDir: options.stateDir ?? null,
+    cniConfDir: options.cniConfDir ?? null,
     logLevel: options.logLevel ?? null,
   }
+}
+
+function readTls(cert: string | undefined, key: string | undefined): RunOptions['apiTls'] {
+  if (cert === undefined && key === undefined) return null
+  if (cert !== undefined && key !== undefined) return { cert, key }
+  const missing = cert === undefined ? '--api-tls-cert' : '--api-tls-key'
+  throw misuse('a certificate needs its key, and a key its certificate', `give ${missing} too`)
 }

@@ -4,8 +4,11 @@
 import { readFileSync } from 'node:fs'
 import { InvalidArgumentError, Option } from 'commander'
 import { DEFAULT_API, parseEndpoint } from './endpoint.ts'
-import { outputs } from './output.ts'
+import { outputs, wideOutputs } from './output.ts'
 import { CommandError, EXIT_USAGE } from './terminal.ts'
+
+/** pino's, the worst first. */
+export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace']
 
 export function apiOption(description: string): Option {
   return new Option('--api <address>', description)
@@ -13,8 +16,10 @@ export function apiOption(description: string): Option {
     .default(parseEndpoint(DEFAULT_API), DEFAULT_API)
 }
 
-export function outputOption(): Option {
-  return new Option('-o, --output <format>', 'how to print').choices([...outputs]).default('table')
+export function outputOption({ wide = false } = {}): Option {
+  return new Option('-o, --output <format>', 'how to print')
+    .choices([...(wide ? wideOutputs : outputs)])
+    .default('table')
 }
 
 export function collect(value: string, previous: readonly string[] = []): readonly string[] {

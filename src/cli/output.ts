@@ -6,13 +6,17 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { CommandError, EXIT_OK, type Terminal } from './terminal.ts'
 
 export const outputs = ['table', 'json', 'yaml'] as const
-export type Output = (typeof outputs)[number]
+/** Of commands whose table has more to say than fits most terminals. */
+export const wideOutputs = ['table', 'wide', 'json', 'yaml'] as const
+export type Output = (typeof wideOutputs)[number]
 
 export interface Answer {
   /** The API's reply, printed as it came by json and yaml. */
   readonly data: unknown
   /** The same for people. */
   readonly text: () => string
+  /** For people with room to the right; absent: there is no more to say. */
+  readonly wide?: () => string
   readonly exitCode?: number
 }
 
@@ -55,9 +59,10 @@ async function look(
     terminal.warn(formatError(error))
     return error.exitCode
   }
-  if (terminal.interactive && output === 'table') terminal.write(REDRAW)
+  const forPeople = output === 'table' || output === 'wide'
+  if (terminal.interactive && forPeople) terminal.write(REDRAW)
   const exitCode = await print(terminal, output, answer)
-  if (!terminal.interactive && output === 'table') terminal.write('\n')
+  if (!terminal.interactive && forPeople) terminal.write('\n')
   return exitCode
 }
 
@@ -68,6 +73,7 @@ async function print(terminal: Terminal, output: Output, answer: Answer): Promis
 
 /** The YAML package is loaded only for those who ask for it. */
 async function format(output: Output, answer: Answer): Promise<string> {
+  if (output === 'wide') return (answer.wide ?? answer.text)()
   if (output === 'table') return answer.text()
   if (output === 'json') return `${JSON.stringify(answer.data, null, 2)}\n`
   const { stringify } = await import('yaml')

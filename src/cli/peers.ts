@@ -1,8 +1,9 @@
 /**
- * `routelet peers [NAME]`: every session in a line, or one in full.
+ * `routelet peers [NAME]`: every session in a line (with its update groups under `-o wide`), or one
+ * in full.
  */
 import type { List } from '../../api/schema.ts'
-import type { PeerFamilyView, PeerView } from '../../bgp/types.ts'
+import type { PeerFamilyView, PeerView, UpdateGroupView } from '../../bgp/types.ts'
 import type { AgentClient } from './client.ts'
 import type { Answer } from './output.ts'
 import { type Column, formatFields, formatTable } from './table.ts'
@@ -11,7 +12,11 @@ import { formatDuration, formatFamily, formatInstant } from './words.ts'
 
 export async function askPeers(client: AgentClient, terminal: Terminal): Promise<Answer> {
   const list = await client.get<List<PeerView>>('/v1/peers')
-  return { data: list, text: () => formatPeers(list.items, terminal) }
+  return {
+    data: list,
+    text: () => formatPeers(list.items, terminal, []),
+    wide: () => formatPeers(list.items, terminal, wideColumns),
+  }
 }
 
 export async function askPeer(
@@ -27,7 +32,25 @@ export function peerPath(name: string, rest = ''): string {
   return `/v1/peers/${encodeURIComponent(name)}${rest}`
 }
 
-function formatPeers(peers: readonly PeerView[], { colour, now }: Terminal): string {
+/** What tells peers apart that look alike: the group each family is told through, and why. */
+const wideColumns: readonly Column<PeerView>[] = [
+  { title: 'LOCAL', value: (peer) => peer.localAddress },
+  { title: 'GROUP', value: (peer) => ofGroups(peer, ({ number }) => String(number)) },
+  { title: 'SHARED BY', value: (peer) => ofGroups(peer, ({ members }) => String(members)) },
+  { title: 'APART BECAUSE IT', value: (peer) => ofGroups(peer, ({ apart }) => apart ?? '') },
+]
+
+/** One word a family, in the order of the families: most peers have one. */
+function ofGroups(peer: PeerView, word: (group: UpdateGroupView) => string): string {
+  const words = peer.families.flatMap(({ group }) => (group === null ? [] : [word(group)]))
+  return words.filter((each) => each !== '').join(' / ')
+}
+
+function formatPeers(
+  peers: readonly PeerView[],
+  { colour, now }: Terminal,
+  more: readonly Column<PeerView>[],
+): string {
   if (peers.length === 0) return 'no peers\n'
   const sum = (peer: PeerView, count: (family: PeerFamilyView) => number) =>
     peer.families.reduce((total, family) => total + count(family), 0)
@@ -45,6 +68,7 @@ function formatPeers(peers: readonly PeerView[], { colour, now }: Terminal): str
     { title: 'ACCEPTED', value: (peer) => sum(peer, (family) => family.accepted), align: 'right' },
     { title: 'SENT', value: (peer) => sum(peer, (family) => family.advertised), align: 'right' },
     { title: 'REASON', value: (peer) => peer.reason },
+    ...more,
   ]
   return formatTable(peers, columns, colour)
 }
@@ -85,6 +109,8 @@ function formatPeer(peer: PeerView, { colour, now }: Terminal): string {
     { title: 'BEST', value: ({ best }) => best, align: 'right' },
     { title: 'SENT', value: ({ advertised }) => advertised, align: 'right' },
     { title: 'END-OF-RIB', value: formatEndOfRib },
+    { title: 'GROUP', value: ({ group }) => group && `${group.number} (of ${group.members})` },
+    { title: 'APART BECAUSE IT', value: ({ group }) => group?.apart ?? null },
   ]
   return `${fields}\n${formatTable(peer.families, columns, colour)}`
 }

@@ -1,14 +1,22 @@
 /**
  * The commands that ask or order a running agent: their options, and which question each one is.
  */
-import { type Command, Option } from 'commander'
+import { Argument, type Command, Option } from 'commander'
 import { type AgentClient, createClient } from './client.ts'
 import type { Endpoint } from './endpoint.ts'
 import { askEvents, followEvents } from './events.ts'
-import { askExplanation } from './explain.ts'
+import { askExplanation, askPeerExplanation } from './explain.ts'
 import { askDifference, askFib } from './fib.ts'
-import { apiOption, misuse, outputOption, readTokenFile, seconds, wholeNumber } from './options.ts'
-import { giveOrder, type Order, orderDrain, orders } from './orders.ts'
+import {
+  apiOption,
+  logLevels,
+  misuse,
+  outputOption,
+  readTokenFile,
+  seconds,
+  wholeNumber,
+} from './options.ts'
+import { giveOrder, type OrderDetail, orderDrain, orderLog, orders } from './orders.ts'
 import { type Answer, type Output, show } from './output.ts'
 import { askPeer, askPeers } from './peers.ts'
 import { askRoutes } from './routes.ts'
@@ -45,7 +53,7 @@ export function addQuestions(program: Command, context: Context): void {
     .action((options: AskOptions) =>
       answer(context, options, (client) => askStatus(client, terminal)),
     )
-  asking(program.command('peers'))
+  asking(program.command('peers'), { wide: true })
     .description('the BGP sessions, or one in full')
     .argument('[name]')
     .action((name: string | undefined, options: AskOptions) =>
@@ -54,15 +62,7 @@ export function addQuestions(program: Command, context: Context): void {
       ),
     )
   addRoutes(program, context)
-  asking(program.command('explain'))
-    .description('why a prefix is (not) known, chosen, announced and installed')
-    .argument('<prefix>', 'prefix or address')
-    .option('--peer <name>', 'look at this peer')
-    .action((prefix: string, options: AskOptions & { peer?: string }) =>
-      answer(context, options, (client) =>
-        askExplanation(client, terminal, { prefix, peer: options.peer ?? null }),
-      ),
-    )
+  addExplain(program, context)
   asking(program.command('fib'))
     .description('the routes wanted in the kernel')
     .option('--diff', 'only where the kernel differs; exits 1 if it does', false)
@@ -72,7 +72,16 @@ export function addQuestions(program: Command, context: Context): void {
         options.diff ? askDifference(client, terminal) : askFib(client, terminal, options.limit),
       ),
     )
+  asking(program.command('diff'), { watch: false })
+    .description('what would change in the agent if it had these manifests; exits 1 if anything')
+    .argument('<dir...>', 'folders of manifests, all that the agent would have')
+    .action((directories: readonly string[], options: AskOptions) =>
+      answer(context, options, async (client) =>
+        (await import('./diff.ts')).askChanges(client, directories),
+      ),
+    )
   addEvents(program, context)
+  addTop(program, context)
   asking(program.command('version'), { watch: false })
     .description('the version of this command and of the agent')
     .action(async (options: AskOptions) =>
@@ -82,6 +91,37 @@ export function addQuestions(program: Command, context: Context): void {
         ),
       ),
     )
+}
+
+function addExplain(program: Command, context: Context): void {
+  asking(program.command('explain'))
+    .description('why a prefix is (not) known, chosen, announced and installed; why a peer is down')
+    .argument('[prefix]', 'prefix or address')
+    .option('--peer <name>', 'look at this peer; without a prefix: why its session is (not) up')
+    .action((prefix: string | undefined, options: AskOptions & { peer?: string }) => {
+      const { peer = null } = options
+      if (prefix === undefined && peer === null) {
+        throw misuse('nothing to explain', 'name a prefix or an address, or --peer NAME, or both')
+      }
+      return answer(context, options, (client) =>
+        prefix === undefined
+          ? askPeerExplanation(client, context.terminal, peer as string)
+          : askExplanation(client, context.terminal, { prefix, peer }),
+      )
+    })
+}
+
+function addTop(program: Command, context: Context): void {
+  type TopOptions = Pick<AskOptions, 'api' | 'apiTokenFile'> & { readonly interval: number }
+  reaching(program.command('top'))
+    .description('sessions and what goes through them, live; q ends it')
+    .option('--interval <seconds>', 'between two looks', seconds, WATCH_SECONDS)
+    .action(async (options: TopOptions) => {
+      const { processScreen, runTop } = await import('./top.ts')
+      const { finish, terminal } = context
+      const screen = terminal.interactive ? processScreen() : null
+      finish(await runTop(clientOf(options), terminal, screen, options.interval))
+    })
 }
 
 function addRoutes(program: Command, context: Context): void {
@@ -150,13 +190,14 @@ function addEvents(program: Command, context: Context): void {
 
 export function addOrders(program: Command, context: Context): void {
   program.commandsGroup('Orders to a running agent:')
-  for (const [order, description] of Object.entries(orders) as [Order, string][]) {
-    asking(program.command(order), { watch: false })
+  for (const [order, { description, options }] of Object.entries(orders)) {
+    const command = asking(program.command(order), { watch: false })
       .description(description)
       .argument('<peer>', "the peer's name")
-      .action((peer: string, options: AskOptions) =>
-        answer(context, options, (client) => giveOrder(client, order, peer)),
+      .action((peer: string, options: AskOptions & OrderDetail) =>
+        answer(context, options, (client) => giveOrder(client, order, peer, options)),
       )
+    for (const option of options) command.addOption(option)
   }
   asking(program.command('drain'), { watch: false })
     .description('announce every route as the last choice (RFC 8326), e.g. before maintenance')
@@ -164,20 +205,31 @@ export function addOrders(program: Command, context: Context): void {
     .action((options: AskOptions & { off: boolean }) =>
       answer(context, options, (client) => orderDrain(client, options.off)),
     )
+  asking(program.command('log'), { watch: false })
+    .description('change for a while what the log of the agent tells')
+    .addArgument(new Argument('<level>', 'what it tells').choices(logLevels))
+    .option('--for <seconds>', 'how long; then the level of before holds again', wholeNumber, 600)
+    .action((level: string, options: AskOptions & { for: number }) =>
+      answer(context, options, (client) => orderLog(client, level, options.for)),
+    )
 }
 
 /** The options of every command that talks to an agent. */
-function asking(command: Command, { watch = true } = {}): Command {
-  command
-    .addOption(outputOption())
+function asking(command: Command, { watch = true, wide = false } = {}): Command {
+  reaching(command.addOption(outputOption({ wide })))
+  if (watch) command.option('-w, --watch [seconds]', 'look again and again', seconds)
+  return command
+}
+
+/** Where the agent is, and what it wants to see. */
+function reaching(command: Command): Command {
+  return command
     .addOption(apiOption('where the agent is: HOST:PORT or unix:PATH').env('ROUTELET_API'))
     .addOption(
       new Option('--api-token-file <file>', "file with the agent's bearer token").env(
         'ROUTELET_API_TOKEN_FILE',
       ),
     )
-  if (watch) command.option('-w, --watch [seconds]', 'look again and again', seconds)
-  return command
 }
 
 async function answer(
@@ -190,6 +242,6 @@ async function answer(
   finish(await show(terminal, { output: options.output, watch }, () => ask(client)))
 }
 
-function clientOf({ api, apiTokenFile }: AskOptions): AgentClient {
+function clientOf({ api, apiTokenFile }: Pick<AskOptions, 'api' | 'apiTokenFile'>): AgentClient {
   return createClient(api, apiTokenFile === undefined ? null : readTokenFile(apiTokenFile))
 }

@@ -71,6 +71,7 @@ export function fakeHandlers(called: unknown[] = []): Handlers {
     check: handler('check'),
     plan: handler('plan'),
     decode: handler('decode'),
+    cleanup: handler('cleanup'),
     replay: handler('replay'),
   }
 }
@@ -106,7 +107,8 @@ export async function serveAgent(
   const agent = fakeAgent(changes, ring)
   const app = buildApi(agent.views, {
     listener: 'unix',
-    token: null,
+    gatekeeper: null,
+    tls: null,
     web: '/nowhere',
     version: '0.1.0',
     onFailure: (error) => t.fail(error.message),
