@@ -90,6 +90,7 @@ export class KernelState {
         ...rivalProblems(status.rivals),
         ...intruderProblems(status.intruders, processName),
         ...sourceProblems(status),
+        ...ruleProblems(status),
       ]
       return { status, problems }
     } catch (error) {
@@ -143,6 +144,14 @@ function sourceProblems({ sources }: FibStatus): Problem[] {
       const remedy = 'add it to an interface, or correct fib.prefSrc'
       return warn('SourceAbsent', 'kernel', message, remedy)
     })
+}
+
+function ruleProblems({ rules }: FibStatus): Problem[] {
+  if (rules === undefined || rules.reason === null) return []
+  const { wanted, installed, reason } = rules
+  const message = `${wanted - installed} of ${wanted} policy rules of service ranges are missing: ${reason}`
+  const remedy = 'they are tried again by themselves; serviceLoopPrevention: Disabled does without'
+  return [warn('ServiceRulesMissing', 'kernel', message, remedy)]
 }
 
 function conflictOf({ prefix, reason }: FibRouteView): Problem {

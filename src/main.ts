@@ -2,6 +2,7 @@
 /** The entry of the command: everything that is a program of its own is loaded when it is asked for. */
 import { runProgram } from './cli/commands.ts'
 import { processTerminal } from './cli/terminal.ts'
+import { holdYoungGeneration } from './heap.ts'
 import { version } from './version.ts'
 
 // Whoever reads our output may stop reading (`routelet events | head`): that is no failure.
@@ -16,10 +17,14 @@ process.exitCode = await runProgram(
   process.argv.slice(2),
   {
     version,
-    run: async (options) => (await import('./run.ts')).run(options),
+    run: async (options) => {
+      holdYoungGeneration()
+      return (await import('./run.ts')).run(options)
+    },
     lab: async (options) => (await import('./lab/lab.ts')).runLab(options),
     check: async (directory, options) =>
       (await import('./cli/check.ts')).runCheck(directory, options, terminal),
+    cleanup: async (options) => (await import('./cli/cleanup.ts')).runCleanup(options, terminal),
     plan: async (options) => (await import('./cli/plan.ts')).runPlan(options, terminal),
     decode: async (options) => {
       const streams = { input: process.stdin, output: process.stdout }

@@ -87,7 +87,8 @@ const arrows: readonly Arrow[] = [
     from: /^api\//,
     ours: /^api\//,
     types: /^(bgp|fib)\/(index|types)\.ts$/,
-    outside: /^(node:.*|fastify|typebox(\/.*)?|@fastify\/type-provider-typebox|ip-address)$/,
+    outside:
+      /^(node:.*|fastify|typebox(\/.*)?|@fastify\/(type-provider-typebox|compress|rate-limit)|ip-address)$/,
     why: 'api/ knows the types of the engines and their values not at all',
   },
   {

@@ -17,6 +17,10 @@ import { warn } from './problem.ts'
 import { serviceLists } from './services.ts'
 import type { Problem } from './types.ts'
 
+/** Prefixes that are remembered as read: reading one takes long, and a cluster has thousands. */
+const readMax = 16_384
+const alreadyRead = new Map<string, Prefix>()
+
 export interface Guarded {
   readonly guard: Guard
   readonly problems: readonly Problem[]
@@ -36,7 +40,7 @@ export function deriveGuard(
   const reached = findReached(nodes, peers)
   const problems: Problem[] = []
   const prefixes = [...ranges].sort(compareText).filter((cidr) => {
-    const range = knownPrefix(cidr)
+    const range = readPrefix(cidr)
     const inside = reached.find(({ prefix }) => overlapsPrefix(range, prefix))
     if (inside === undefined) return true
     const message = `service range ${cidr} holds ${inside.what}: loops in it are not prevented`
@@ -61,12 +65,12 @@ function findReached(
     ...[ipv4, ipv6].flatMap((known) =>
       known === null ? [] : { prefix: subnetOf(known), what: `the address of node ${name}` },
     ),
-    ...podCidrs.map((cidr) => ({ prefix: knownPrefix(cidr), what: `pods of node ${name}` })),
+    ...podCidrs.map((cidr) => ({ prefix: readPrefix(cidr), what: `pods of node ${name}` })),
   ])
   const ofPeers = peers.flatMap((address): Reached[] => {
     if (address === null) return []
     const plain = address.replace(/%.*/, '')
-    const prefix = knownPrefix(`${plain}/${hostBits(plain)}`)
+    const prefix = readPrefix(`${plain}/${hostBits(plain)}`)
     return [{ prefix, what: `the address of peer ${address}` }]
   })
   return [...ofNodes, ...ofPeers]
@@ -74,11 +78,20 @@ function findReached(
 
 /** The subnet around the address of an interface; the address itself where no length is known. */
 function subnetOf({ address, length }: InterfaceAddress): Prefix {
-  const host = knownPrefix(`${address}/${hostBits(address)}`)
+  const host = readPrefix(`${address}/${hostBits(address)}`)
   const hostPart = (1n << BigInt(host.length - (length ?? host.length))) - 1n
   return { ...host, first: host.first & ~hostPart, last: host.first | hostPart }
 }
 
 function hostBits(address: string): number {
   return address.includes(':') ? 128 : 32
+}
+
+function readPrefix(text: string): Prefix {
+  const known = alreadyRead.get(text)
+  if (known !== undefined) return known
+  if (alreadyRead.size >= readMax) alreadyRead.clear()
+  const prefix = knownPrefix(text)
+  alreadyRead.set(text, prefix)
+  return prefix
 }

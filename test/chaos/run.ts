@@ -1,0 +1,113 @@
+/**
+ * `npm run chaos -- [chaos] [--seconds 300] [--seed S] [--rounds N]`: a node's network is broken in
+ * every way that can be undone, at random, and the kernel must be what it should be after each.
+ * `npm run chaos -- restart [--cycles 20]`: kills under counted traffic, patient ones and hasty ones.
+ * `npm run chaos -- failover [--prefixes 1000,100000] [--daemons routelet,BIRD,FRR] [--runs 3] [--page]`:
+ * for how long packets are lost when a switch dies; `--page` adds what was measured to docs/failover.md.
+ */
+import { parseArgs } from 'node:util'
+import { measureFailover, type Outage } from '../failover/failover.ts'
+import { nodeDaemons } from '../failover/node-daemons.ts'
+import { recordFailover, renderTable } from '../failover/page.ts'
+import type { Scope } from '../network/namespaces.ts'
+import { runCampaign } from './campaign.ts'
+import { restartUnderTraffic } from './restart.ts'
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    seconds: { type: 'string', default: '300' },
+    seed: { type: 'string' },
+    rounds: { type: 'string' },
+    cycles: { type: 'string', default: '20' },
+    prefixes: { type: 'string', default: '1000,100000' },
+    daemons: { type: 'string', default: 'routelet,BIRD,FRR' },
+    runs: { type: 'string', default: '3' },
+    page: { type: 'boolean', default: false },
+  },
+})
+
+class Teardowns implements Scope {
+  readonly #runs: (() => Promise<void> | void)[] = []
+
+  teardown(run: () => Promise<void> | void): void {
+    this.#runs.push(run)
+  }
+
+  async run(): Promise<void> {
+    for (const run of this.#runs.reverse()) await run()
+  }
+}
+
+async function chaos(scope: Scope): Promise<boolean> {
+  const seed = Number(values.seed ?? Date.now() % 1_000_000)
+  const { rounds, complaints } = await runCampaign(scope, {
+    seed,
+    seconds: Number(values.seconds),
+    ...(values.rounds === undefined ? {} : { roundsMax: Number(values.rounds) }),
+    tell,
+  })
+  for (const complaint of complaints) tell(complaint)
+  const verdict = complaints.length === 0 ? 'passed' : 'FAILED'
+  tell(
+    `${verdict}: ${rounds} rounds; again with: npm run chaos -- --seed ${seed} --rounds ${rounds}`,
+  )
+  return complaints.length === 0
+}
+
+async function restart(scope: Scope): Promise<boolean> {
+  const cycles = Number(values.cycles)
+  const shape = { cycles, packetsPerSecond: 1000, tell }
+  const patient = await restartUnderTraffic(scope, shape)
+  const hasty = await restartUnderTraffic(scope, { ...shape, hasty: true })
+  tell(`kills after End-of-RIB both ways: ${patient.lost} of ${patient.sent} packets lost`)
+  tell(`hasty kills, nothing promised:    ${hasty.lost} of ${hasty.sent} packets lost`)
+  return patient.lost === 0
+}
+
+async function failover(): Promise<boolean> {
+  const names = values.daemons.split(',')
+  const outages: Outage[] = []
+  const versions: Record<string, string> = {}
+  for (const prefixes of values.prefixes.split(',').map(Number)) {
+    for (const daemon of nodeDaemons.filter(({ name }) => names.includes(name))) {
+      const why = await daemon.cannotRun()
+      if (why !== false) {
+        tell(`${daemon.name}: ${why}`)
+        continue
+      }
+      versions[daemon.name] = await daemon.version()
+      for (let run = 0; run < Number(values.runs); run++) {
+        // A network for each, gone before the next is measured.
+        const own = new Teardowns()
+        try {
+          outages.push(...(await measureFailover(own, daemon, prefixes, tell)))
+        } finally {
+          await own.run()
+        }
+      }
+    }
+  }
+  if (values.page) recordFailover({ versions, outages })
+  else tell(renderTable(outages))
+  return outages.length > 0
+}
+
+function tell(line: string): void {
+  console.log(line)
+}
+
+const scope = new Teardowns()
+try {
+  const [mode = 'chaos'] = positionals
+  const modes: Readonly<Record<string, (scope: Scope) => Promise<boolean>>> = {
+    chaos,
+    restart,
+    failover,
+  }
+  const work = modes[mode]
+  if (!work) throw new Error(`no mode ${mode}; there are ${Object.keys(modes).join(', ')}`)
+  process.exitCode = (await work(scope)) ? 0 : 1
+} finally {
+  await scope.run()
+}
