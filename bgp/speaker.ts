@@ -127,6 +127,7 @@ export class Speaker implements SessionHandler {
         return session.stop(keeps ? null : 'cease/administrativeShutdown')
       }),
     )
+    for (const entry of this.#peers.values()) this.#restarts.cancel(entry)
     this.engine.close()
   }
 

@@ -3,11 +3,13 @@
  * event ring holds, so the log, the event stream and `routelet events` never tell different stories;
  * only a flood of one kind is cut short here (log-flood.ts), and told as a number.
  */
+import { createRequire } from 'node:module'
 import { pino } from 'pino'
-import { PinoPretty } from 'pino-pretty'
 import type { EventView } from '../api/views.ts'
 import type { Clock, Timer } from '../bgp/types.ts'
 import { LogFlood } from './log-flood.ts'
+
+type PrettyModule = typeof import('pino-pretty')
 
 export interface Log {
   event(event: EventView): void
@@ -73,9 +75,10 @@ export function createLog(
 
 function streamOf(write: ((line: string) => void) | undefined): pino.DestinationStream {
   if (write !== undefined) return { write }
-  return process.stderr.isTTY === true
-    ? PinoPretty({ destination: 2, sync: true, ignore: 'pid,hostname,node', colorize: true })
-    : pino.destination({ fd: 2, sync: true })
+  if (process.stderr.isTTY !== true) return pino.destination({ fd: 2, sync: true })
+  // An agent that runs as a service never needs it, and it isn't small.
+  const { PinoPretty } = createRequire(import.meta.url)('pino-pretty') as PrettyModule
+  return PinoPretty({ destination: 2, sync: true, ignore: 'pid,hostname,node', colorize: true })
 }
 
 function levelOf(text: string): string {

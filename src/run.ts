@@ -15,6 +15,7 @@ import { describeProblem } from './conditions.ts'
 import { createFolderStore, type FolderStore, type Snapshot } from './config/folder.ts'
 import { emptyResources } from './config/resources.ts'
 import { EventLog } from './event-log.ts'
+import { compactHeap } from './heap.ts'
 import { createSysctls } from './host/sysctl.ts'
 import { HostWatch } from './host/watch.ts'
 import { HostAddresses } from './host-addresses.ts'
@@ -67,6 +68,7 @@ export async function run(options: RunOptions): Promise<number> {
   const servers = makeServers(answers, options, log)
   try {
     await servers.listen()
+    compactHeap()
     await agent.start()
     await host.start()
     cni.start()

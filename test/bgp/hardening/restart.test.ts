@@ -196,6 +196,18 @@ t.test('a peer that is shut down while it restarts keeps nothing', async (t) => 
   }
 })
 
+t.test('a speaker that is closed counts down for nobody', async (t) => {
+  const site = await learned()
+  site.line.connection.destroy()
+  site.clock.advance(1000)
+  t.same(heard(site), stale)
+  const told = site.router.events.length
+  await settle(site, site.router.speaker.close(false))
+  site.clock.advance(600_000)
+  const late = site.router.events.slice(told).filter(({ text }) => text.includes('did not return'))
+  t.same(late, [])
+})
+
 t.test('a change that keeps a restarting peer wanted keeps its routes', async (t) => {
   const site = await learned()
   site.line.connection.destroy()
