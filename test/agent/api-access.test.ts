@@ -2,7 +2,6 @@
  * Who is let in over the network: certificate and token as files that are renewed, and the cluster's
  * reviews, against a fake API server that speaks HTTPS.
  */
-import { spawnSync } from 'node:child_process'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, request } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -16,22 +15,8 @@ import {
   reviewsMax,
   verdictMs,
 } from '../../src/kube-gatekeeper.ts'
+import { makePair, needsOpenssl } from '../api/certificate.ts'
 import { fakeAgent } from '../api/fake-views.ts'
-
-const openssl = spawnSync('openssl', ['version']).status === 0
-const needsOpenssl = { skip: !openssl && 'openssl, which makes the certificates, is not installed' }
-
-/** A certificate for 127.0.0.1 that signs itself. */
-function makePair(folder: string, name: string): { cert: string; key: string } {
-  const cert = join(folder, `${name}.crt`)
-  const key = join(folder, `${name}.key`)
-  const subject = ['-subj', `/CN=${name}`, '-addext', 'subjectAltName=IP:127.0.0.1']
-  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
-  const files = ['-keyout', key, '-out', cert, '-days', '2']
-  const made = spawnSync('openssl', ['req', '-x509', ...curve, ...files, ...subject])
-  if (made.status !== 0) throw new Error(String(made.stderr))
-  return { cert, key }
-}
 
 t.test('a token file is read again when it changes, and its last good token holds', async (t) => {
   const file = join(t.testdir({ token: 'first\n' }), 'token')

@@ -29,6 +29,7 @@ import {
   verdictSchema,
 } from '../../api/schema.ts'
 import type { AgentViews } from '../../api/views.ts'
+import { makePair, needsOpenssl } from './certificate.ts'
 import { fakeAgent } from './fake-views.ts'
 
 const TOKEN = 'a-token'
@@ -246,7 +247,9 @@ t.test('an order is carried out once it is allowed', async (t) => {
   t.equal(refused.json().detail, 'rack-b has no session to reset')
 })
 
-t.test('who may ask, and who may order', async (t) => {
+t.test('who may ask, and who may order', needsOpenssl, async (t) => {
+  const pair = makePair(t.testdir(), 'node')
+  const tls = { cert: readFileSync(pair.cert), key: readFileSync(pair.key) }
   const read: InjectOptions = { url: '/v1/node' }
   const order: InjectOptions = { method: 'POST', url: '/v1/peers/rack-a/reset' }
   const wrong = { authorization: 'Bearer another' }
@@ -274,7 +277,10 @@ t.test('who may ask, and who may order', async (t) => {
     ['network: a probe needs none', { listener: 'network' }, { url: '/readyz' }, {}, 200],
     ['network: metrics need it', { listener: 'network' }, { url: '/metrics' }, {}, 401],
   ] as const) {
-    const { app } = build(options)
+    const { app } = build({
+      tls: 'listener' in options && options.listener === 'network' ? tls : null,
+      ...options,
+    })
     const response = await app.inject({ ...request, headers })
     t.equal(response.statusCode, status, caption)
     if (status === 401) t.match(response.headers['www-authenticate'], 'Bearer')

@@ -142,6 +142,6 @@ t.test('the mesh is on in topology mesh alone, and n1 and n2 reflect in reflecto
 /** `deploy/lab` of the repository, wherever the build was put: the golden files. */
 function deployLab(): string {
   let folder = dirname(fileURLToPath(import.meta.url))
-  while (!readdirSync(folder).includes('deploy')) folder = dirname(folder)
+  while (!readdirSync(folder).includes('package.json')) folder = dirname(folder)
   return join(folder, 'deploy', 'lab')
 }

@@ -17,7 +17,8 @@ const skip = await missing()
 
 t.test('after an overflow, notifications are heard as before', { skip }, async (t) => {
   const node = await new Network(t).namespace('node')
-  enter(node)
+  // Before the namespace goes: whoever is still in it is killed with it.
+  t.teardown(enter(`/run/netns/${node.name}`))
   const heard = { notified: 0, overflowed: 0 }
   const kernel = new NetlinkKernel()
   t.teardown(() => kernel.close())
@@ -38,12 +39,17 @@ t.test('after an overflow, notifications are heard as before', { skip }, async (
   }
 })
 
-/** Moves this thread, and with it the whole test, into the namespace. */
-function enter(node: Namespace): void {
-  const fd = openSync(`/run/netns/${node.name}`, 'r')
+/** Moves this thread, and with it the whole test, into a namespace; the answer leads back. */
+function enter(path: string): () => void {
+  const home = openSync('/proc/self/ns/net', 'r')
+  moveTo(openSync(path, 'r'))
+  return () => moveTo(home)
+}
+
+function moveTo(fd: number): void {
   const result = setns(fd, cloneNewnet)
   closeSync(fd)
-  if (result < 0) throw new Error(`entering ${node.name}: errno ${-result}`)
+  if (result < 0) throw new Error(`changing the network namespace: errno ${-result}`)
 }
 
 /** This thread stands still meanwhile: that all is lost is found by the event loop, not by a read. */
