@@ -26,11 +26,14 @@ const queuedBytesHigh = 256 * 1024
 
 const ttlMax = 255
 
+/** Octets of one read. */
+const receiveBytesMax = 64 * 1024
+
 /**
  * Every connection reads into this: what came is handed on before anything else is read. A buffer for
  * each would be the most that an idle session costs, and one for each read the most garbage.
  */
-const receiveBuffer = new Uint8Array(64 * 1024)
+const receiveBuffer = new Uint8Array(receiveBytesMax)
 
 /** What Node's sockets take and its types lack words for. */
 interface SocketOptions extends net.SocketConstructorOpts {

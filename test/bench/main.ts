@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import { missing } from '../network/namespaces.ts'
 import { runCampaign } from './campaign.ts'
 import { type Contender, findContenders } from './daemons.ts'
+import { benchInstall } from './fib/install.ts'
 import { runMicro } from './micro.ts'
 import { printModel } from './model.ts'
 import { writePage } from './page.ts'
@@ -36,6 +37,7 @@ WHAT, everything that measures when left out:
   feed       feeders with a table, sinks that collect it; fan-in; a slow sink
   churn      sessions: all up, all gone, all up again
   anycast    clients that announce the same prefixes, with and without ADD-PATH
+  fib        routes into the kernel: a C program, routelet, BIRD, FRR and ip -batch
   page       docs/benchmarks.md and its chart out of docs/benchmarks.json
   model      time and memory fitted to the results
 
@@ -68,16 +70,26 @@ async function main(args: readonly string[]): Promise<number> {
     return 0
   }
   const what = positionals.length > 0 ? positionals : values.quick ? [] : ['micro', ...scenarios]
-  const known = ['micro', ...scenarios, 'page', 'model']
+  const known = ['micro', ...scenarios, 'fib', 'page', 'model']
   const unknown = what.find((one) => !known.includes(one))
   if (unknown !== undefined) throw new Error(`${unknown} is none of: ${known.join(' ')}`)
   if (what.includes('micro')) runMicro()
+  if (what.includes('fib')) await measureKernel(values)
   const asked = scenarios.filter((scenario) => what.includes(scenario))
   let failed = 0
   if (asked.length > 0 || what.length === 0) failed = await measure(asked, values)
   if (what.includes('page')) writePage(readResults(values.out ?? pageFile))
   if (what.includes('model')) printModel(readResults(values.out ?? standardFile).runs)
   return failed > 0 ? 1 : 0
+}
+
+async function measureKernel(values: Values): Promise<void> {
+  await benchInstall({
+    counts: numbers(values.prefixes, 'prefixes') ?? [100_000, 500_000],
+    runs: number(values.runs, 'runs') ?? 3,
+    ...(values.daemons === undefined ? {} : { only: values.daemons.split(',') }),
+    tell: console.log,
+  })
 }
 
 type Values = ReturnType<typeof parse>['values']

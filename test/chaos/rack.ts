@@ -30,6 +30,8 @@ export interface RackOptions {
   /** Default true: the switches take the node's routes into their kernels. */
   readonly learn?: boolean
   readonly bfdMs?: number
+  /** The switches' sessions wait for `Switch.begin`. */
+  readonly waiting?: boolean
   /** IPv4 addresses that the far pod has instead of its own; the switches know the way. */
   readonly targets?: readonly string[]
   /** Default both. */

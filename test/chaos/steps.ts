@@ -199,8 +199,11 @@ export const steps: readonly Step[] = [
     cost: 'until repair',
     hurtsBack: true,
     target: spare,
-    act: ({ rack, model }, number) =>
-      trouble(model, number, 'silenced', () => switchOf(rack, number).silence()),
+    act: async ({ rack, model }, number) => {
+      // Before BFD is up, silence would be left to the hold timer: a minute and a half.
+      await switchOf(rack, number).heard()
+      return trouble(model, number, 'silenced', () => switchOf(rack, number).silence())
+    },
   },
   {
     name: 'let the switch speak',

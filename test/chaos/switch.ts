@@ -78,6 +78,11 @@ export class Switch {
     ])
   }
 
+  /** Lets sessions begin that were built as waiting. */
+  async begin(): Promise<void> {
+    for (const family of this.#families) await this.#ask(`enable node${family}`)
+  }
+
   /** SIGKILL: TCP closes, and its routes stay in its kernel. */
   async kill(): Promise<void> {
     await this.#bird?.daemon.stop('SIGKILL')
@@ -112,16 +117,18 @@ export class Switch {
     await this.namespace.address('node0', `${this.gateways[1]}/64`)
   }
 
-  /**
-   * Everything from the node and to it vanishes, and no link goes down. BFD is Up before, since it can't
-   * miss what it hasn't heard yet: that would be left to the hold timer.
-   */
-  async silence(): Promise<void> {
+  /** Waits for BFD with the node: it can't miss what it hasn't heard yet. */
+  async heard(seconds = 60): Promise<void> {
     await waitUntil(
       `BFD of switch ${this.number} to be up`,
       () => this.#ask('show bfd sessions'),
       (text) => (text.match(/ Up /g) ?? []).length === this.#families.length,
+      seconds,
     )
+  }
+
+  /** Everything from the node and to it vanishes, and no link goes down. */
+  async silence(): Promise<void> {
     const chains = ['prerouting', 'postrouting'].map((hook) => {
       const device = hook === 'prerouting' ? 'iifname' : 'oifname'
       return `chain ${hook} { type filter hook ${hook} priority 0; ${device} "node0" drop; }`
@@ -169,7 +176,14 @@ export class Switch {
   }
 
   #config(): string {
-    const { shared = [], alone, gracefulRestart = true, learn = true, bfdMs = 100 } = this.#options
+    const {
+      shared = [],
+      alone,
+      gracefulRestart = true,
+      learn = true,
+      bfdMs = 100,
+      waiting,
+    } = this.#options
     const own = [...farCidrs, ...shared, ...(alone?.[this.number - 1] ?? [])]
     const session = (family: 4 | 6) => `
 protocol static own${family} {
@@ -184,9 +198,9 @@ protocol kernel kernel${family} {
   ipv${family} { import none; export ${learn ? 'where source = RTS_BGP' : 'none'}; };
 }
 protocol bgp node${family} {
-  local ${this.gateways[family === 4 ? 0 : 1]} as ${this.asn};
+${waiting ? '  disabled;\n' : ''}  local ${this.gateways[family === 4 ? 0 : 1]} as ${this.asn};
   neighbor ${this.nodeAddresses[family === 4 ? 0 : 1].split('/')[0]} as ${clusterAsn};
-  connect delay time 1; connect retry time 2; error wait time 1, 4;
+  connect delay time ${waiting ? 0 : 1}; connect retry time 2; error wait time 1, 4;
   graceful restart ${gracefulRestart ? 'yes' : 'no'};
   bfd ${gracefulRestart ? 'graceful' : 'yes'};
   ipv${family} { import all; export where source = RTS_STATIC; next hop self; };

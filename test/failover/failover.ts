@@ -84,9 +84,11 @@ export async function measureFailover(
   await waysAre(rack, targets, 2)
   await wholeTable(rack, prefixes)
   const traffic = await Traffic.start(rack.pod, rack.far, { packetsPerSecond, oneWay: true })
-  await traffic.flows(50)
   const outages: Outage[] = []
   for (const [index, death] of deaths.entries()) {
+    await rack.switches[0].heard(settleSeconds)
+    await waysAre(rack, targets, 2)
+    await traffic.flows(50)
     const from = await traffic.mark()
     await death.happen(rack)
     const outage = summarise(await untilQuiet(traffic, from))
@@ -95,8 +97,6 @@ export async function measureFailover(
     if (index === deaths.length - 1) break
     await waysAre(rack, targets, 1)
     await death.undo(rack)
-    await waysAre(rack, targets, 2)
-    await traffic.flows(50)
   }
   await traffic.stop()
   return outages

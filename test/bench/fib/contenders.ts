@@ -1,0 +1,130 @@
+/**
+ * Who installs routes into the kernel, and how each is told to: a C program that does nothing else,
+ * with gateways and with a nexthop object, routelet's kernel writer in its thread, BIRD with static
+ * routes, and `ip -batch`. All have the same routes over one gateway to install, into a network
+ * namespace of their own. FRR isn't among them: its staticd reads 20,000 routes in a minute and more,
+ * which says nothing of its zebra; it is measured from BGP (from-bgp.ts).
+ */
+import type { WantedChanges } from '../../../fib/types.ts'
+import { createFibWorker } from '../../../src/workers/fib-proxy.ts'
+import { type Daemon, missing, type Namespace } from '../../network/namespaces.ts'
+import { Hopeless, waitFor } from '../../network/wait.ts'
+
+export interface Task {
+  readonly node: Namespace
+  readonly count: number
+  readonly gateway: string
+  readonly device: string
+  /** The compiled install.c. */
+  readonly program: string
+  /** Called at the end of the run. */
+  readonly teardown: (run: () => Promise<void> | void) => void
+}
+
+export interface Contender {
+  readonly name: string
+  /** Programs it needs. */
+  readonly needs: readonly string[]
+  /** Gets everything ready; what it gives begins the installation, and must not wait for its end. */
+  readonly prepare: (task: Task) => Promise<() => Promise<unknown> | undefined>
+}
+
+const wantedSet = { id: 1, peers: [] } as const
+
+export const contenders: readonly Contender[] = [
+  { name: 'C', needs: ['cc'], prepare: async (task) => startC(task, 'nexthop') },
+  { name: 'C with gateways', needs: ['cc'], prepare: async (task) => startC(task, 'gateway') },
+  {
+    name: 'routelet',
+    needs: [],
+    prepare: async ({ node, count, gateway, teardown }) => {
+      const fib = createFibWorker(
+        {
+          table: 254,
+          protocol: 179,
+          metric: 2179,
+          maxPaths: 16,
+          install: 'All',
+          scanSeconds: null,
+        },
+        { netnsPath: `/run/netns/${node.name}` },
+      )
+      await fib.start()
+      teardown(() => fib.close())
+      const changes = wantedRoutes(count, gateway)
+      return () => {
+        fib.change(changes)
+        return undefined
+      }
+    },
+  },
+  {
+    name: 'BIRD',
+    needs: ['bird', 'birdc'],
+    prepare: async ({ node, count, gateway }) => {
+      const routes = prefixes(count).map((prefix) => `  route ${prefix} via ${gateway};`)
+      const config = `router id 10.0.0.1;
+protocol device {}
+protocol kernel { scan time 3600; ipv4 { import none; export all; }; }
+protocol static table4 { disabled; ipv4;
+${routes.join('\n')}
+}
+`
+      const socket = `${node.files}.ctl`
+      const file = node.write('bird.conf', config)
+      const pid = ['-P', `${node.files}.pid`]
+      const daemon = node.start('bird', ['-f', '-c', file, '-s', socket, ...pid])
+      await answers(daemon, () => node.must('birdc', ['-s', socket, 'show', 'status']))
+      return () => node.must('birdc', ['-s', socket, 'enable', 'table4'])
+    },
+  },
+  {
+    name: 'ip -batch',
+    needs: ['ip'],
+    prepare: async ({ node, count, gateway, device }) => {
+      const lines = prefixes(count).map(
+        (prefix) => `route add ${prefix} via ${gateway} dev ${device}`,
+      )
+      const file = node.write('batch', lines.join('\n'))
+      return () => node.must('ip', ['-batch', file])
+    },
+  },
+]
+
+/** Why a contender can't run here, or false. */
+export function cannotRun({ needs }: Contender): Promise<string | false> {
+  return missing(...needs)
+}
+
+function startC(
+  { node, count, gateway, device, program }: Task,
+  how: 'gateway' | 'nexthop',
+): () => Promise<unknown> {
+  return () => node.must(program, [how, String(count), device, gateway])
+}
+
+/** As the RIB sends them: one batch of packed columns. */
+function wantedRoutes(count: number, gateway: string): WantedChanges {
+  return {
+    family: 'ipv4-unicast',
+    count,
+    addresses: Uint32Array.from({ length: count }, (_, index) => (20 << 24) + index * 256),
+    lengths: new Uint8Array(count).fill(24),
+    nextHopSets: new Uint32Array(count).fill(wantedSet.id),
+    sets: [{ ...wantedSet, nextHops: [gateway] }],
+  }
+}
+
+function prefixes(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => {
+    const word = (20 << 24) + index * 256
+    return `${word >>> 24}.${(word >> 16) & 255}.${(word >> 8) & 255}.0/24`
+  })
+}
+
+async function answers(daemon: Daemon, ask: () => Promise<string>): Promise<void> {
+  await waitFor('the daemon to answer', () => {
+    if (daemon.ending) throw new Hopeless(`it ended: ${daemon.stderr}`)
+    return ask()
+  })
+}
