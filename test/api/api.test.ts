@@ -277,10 +277,7 @@ t.test('who may ask, and who may order', needsOpenssl, async (t) => {
     ['network: a probe needs none', { listener: 'network' }, { url: '/readyz' }, {}, 200],
     ['network: metrics need it', { listener: 'network' }, { url: '/metrics' }, {}, 401],
   ] as const) {
-    const { app } = build({
-      tls: 'listener' in options && options.listener === 'network' ? tls : null,
-      ...options,
-    })
+    const { app } = build({ ...(caption.startsWith('network') && { tls }), ...options })
     const response = await app.inject({ ...request, headers })
     t.equal(response.statusCode, status, caption)
     if (status === 401) t.match(response.headers['www-authenticate'], 'Bearer')
