@@ -19,8 +19,8 @@ export function holdYoungGeneration(): void {
 }
 
 /**
- * Collects garbage once and gives the emptied pages back: for the end of the start, when there is no
- * session yet that a pause of some 50 ms could hurt.
+ * Collects garbage once and gives the emptied pages back: for when all is built and nothing runs
+ * yet, so that no session suffers from a pause of some 50 ms.
  */
 export function compactHeap(): void {
   // The collector can be called only from a context that was made while this flag stood.

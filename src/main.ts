@@ -1,7 +1,5 @@
 #!/usr/bin/env node
 /** The entry of the command: everything that is a program of its own is loaded when it is asked for. */
-import { runProgram } from './cli/commands.ts'
-import { processTerminal } from './cli/terminal.ts'
 import { holdYoungGeneration } from './heap.ts'
 import { version } from './version.ts'
 
@@ -11,16 +9,17 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit()
 })
 
+// Before anything large is loaded.
+holdYoungGeneration()
+const { runProgram } = await import('./cli/commands.ts')
+const { processTerminal } = await import('./cli/terminal.ts')
 const terminal = processTerminal()
 
 process.exitCode = await runProgram(
   process.argv.slice(2),
   {
     version,
-    run: async (options) => {
-      holdYoungGeneration()
-      return (await import('./run.ts')).run(options)
-    },
+    run: async (options) => (await import('./run.ts')).run(options),
     lab: async (options) => (await import('./lab/lab.ts')).runLab(options),
     check: async (directory, options) =>
       (await import('./cli/check.ts')).runCheck(directory, options, terminal),

@@ -68,8 +68,8 @@ export async function run(options: RunOptions): Promise<number> {
   const servers = makeServers(answers, options, log)
   try {
     await servers.listen()
-    await agent.start()
     compactHeap()
+    await agent.start()
     await host.start()
     cni.start()
     cluster?.tell({ node: () => answers.node(), peers: () => answers.peers() })
