@@ -35,7 +35,7 @@ interface FileResult {
 /** Rooms whose files start daemons and wait for them; they also start first. */
 const slowRooms = ['test/interop/', 'test/lab/', 'test/bfd/', 'test/chaos/', 'test/kube/']
 const deadlineSeconds = 120
-const slowDeadlineSeconds = 300
+const slowDeadlineSeconds = 480
 /** Between the deadline, when tap itself reports the test that hangs, and SIGKILL. */
 const graceSeconds = 10
 /** Of a failing file's output, so much is printed at most: its end. */

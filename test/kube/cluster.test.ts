@@ -199,14 +199,14 @@ async function testCluster(t: Test, tools: Exclude<typeof binaries, string>): Pr
         'the change',
         () => one.peers(),
         (peers) => peers[0]?.description === caption,
-        60,
+        150,
       )
     }
     await waitUntil(
       'no trouble',
       () => reasons(one),
       (seen) => seen.length === 0,
-      60,
+      150,
     )
   })
 
