@@ -12,11 +12,12 @@ import { parseAddress, parseIpv4, parsePrefix } from './prefix.ts'
 import { type HostPorts, makeExport } from './profile.ts'
 import { AttributeStore } from './rib/attribute-store.ts'
 import { FamilyRib, prefixesPerTurnMax, type RibSettings } from './rib/family-rib.ts'
+import type { MemberSink } from './rib/member.ts'
 import { NextHopSets } from './rib/next-hop-sets.ts'
 import { NextHops } from './rib/next-hops.ts'
 import { ineligible } from './rib/paths.ts'
 import { localPeer, PeerTable } from './rib/peers.ts'
-import type { MemberSink, UpdateGroup } from './rib/update-group.ts'
+import type { UpdateGroup } from './rib/update-group.ts'
 import type {
   Announcement,
   Clock,
@@ -32,6 +33,9 @@ import { encodeOwnAttributes } from './wire/attribute.ts'
 import type { Negotiated } from './wire/context.ts'
 
 export const familyNames: readonly FamilyName[] = ['ipv4-unicast', 'ipv6-unicast']
+
+/** Milliseconds a turn spends on decisions; what is left goes on in the next one. */
+const decisionMsMax = 5
 
 export interface EnginePorts extends HostPorts {
   readonly clock: Clock
@@ -84,7 +88,7 @@ export class Engine {
     this.ribs = new Map(
       familyNames.map((family) => [family, new FamilyRib(family, this, settings, ports.onRoutes)]),
     )
-    this.groups = new UpdateGroups(this.ribs, ports.onEndOfRibSent)
+    this.groups = new UpdateGroups(this.ribs, { ...ports, onDue: () => this.schedule() })
     this.#editor = new SetEditor(this.attributes, this.nextHops)
     this.intake = new Intake(this.ribs, this.attributes, this.nextHops)
     this.intake.asn = config.asn
@@ -348,14 +352,16 @@ export class Engine {
   /** One bounded turn; returns whether work is left. */
   #run(): boolean {
     let more = false
-    for (const rib of this.ribs.values()) if (rib.settle(prefixesPerTurnMax)) more = true
+    const until = this.#ports.clock.now() + decisionMsMax
+    const late = (): boolean => this.#ports.clock.now() > until
+    for (const rib of this.ribs.values()) if (rib.settle(prefixesPerTurnMax, late)) more = true
     if (!this.#deferring) {
       for (const group of this.groups) if (group.flush()) more = true
     }
     if (more) return true
-    let clean = true
-    for (const rib of this.ribs.values()) if (!rib.reap()) clean = false
-    if (clean && this.peers.retired > 0) this.peers.recycle()
+    const reaped = [...this.ribs.values()].map((rib) => rib.reap(prefixesPerTurnMax))
+    if (reaped.includes('more')) return true
+    if (!reaped.includes('held') && this.peers.retired > 0) this.peers.recycle()
     if (this.nextHops.awaited === 0) for (const run of this.#waiting.splice(0)) run()
     return false
   }
@@ -381,12 +387,12 @@ export class Engine {
     })
     const set =
       this.attributes.find(bytes, bytes.length, 0) || this.attributes.add(bytes, bytes.length, 0)
-    this.rib(family).announce(words, length, localPeer, 0, set, set, ineligible.none)
+    this.rib(family).announce(words, 0, length, localPeer, 0, set, set, ineligible.none)
   }
 
   #withdrawOwn(prefix: string): void {
     const { family, words, length } = parsePrefix(prefix)
-    this.rib(family).withdraw(words, length, localPeer, 0)
+    this.rib(family).withdraw(words, 0, length, localPeer, 0)
   }
 }
 

@@ -13,7 +13,7 @@ import type { FamilyName, RefusedRange } from './types.ts'
 import type { Negotiated } from './wire/context.ts'
 import { isLoopback } from './wire/next-hop.ts'
 import { countAsn, hasCluster } from './wire/summary.ts'
-import { NlriCursor, type NlriRange, UpdateReader } from './wire/update.ts'
+import { NlriBatch, type NlriRange, UpdateReader } from './wire/update.ts'
 
 /** The sender of an UPDATE, as far as the intake cares. */
 export interface Source {
@@ -46,8 +46,7 @@ export class Intake {
   readonly #attributes: AttributeStore
   readonly #nextHops: NextHops
   readonly #reader = new UpdateReader()
-  readonly #cursor = new NlriCursor()
-  readonly #key = new Uint32Array(4)
+  readonly #batch = new NlriBatch()
   #refused: readonly Refused[] = []
   #passedOn: readonly Refused[] = []
   /** The loopback address that the UPDATE at hand named as next hop; 0: it did not. */
@@ -231,27 +230,26 @@ export class Intake {
       this.#loopback = this.#attributes.nextHop[set] as number
     }
     const filter = importFilter(source, family)
-    const cursor = this.#cursor
-    const key = this.#key
-    cursor.start(bytes, view, range)
-    while (cursor.next()) {
-      key[0] = cursor.w0
-      if (family === 'ipv6-unicast') {
-        key[1] = cursor.w1
-        key[2] = cursor.w2
-        key[3] = cursor.w3
-      }
-      let reason = ofSet !== 0 ? ofSet : this.#judgePrefix(family, key, 0, cursor.length)
-      let used = set
-      if (reason === ineligible.none && filter !== null) {
-        used = filter.accept(rib, key, 0, cursor.length, set)
-        if (used === 0) {
-          used = set
-          reason = ineligible.filtered
+    const batch = this.#batch
+    const { keys, lengths, pathIds } = batch
+    batch.start(bytes, view, range)
+    while (batch.next()) {
+      rib.prefixes.warm(keys, lengths, batch.count)
+      for (let index = 0; index < batch.count; index++) {
+        const at = index * batch.words
+        const length = lengths[index] as number
+        let reason = ofSet !== 0 ? ofSet : this.#judgePrefix(family, keys, at, length)
+        let used = set
+        if (reason === ineligible.none && filter !== null) {
+          used = filter.accept(rib, keys, at, length, set)
+          if (used === 0) {
+            used = set
+            reason = ineligible.filtered
+          }
         }
+        rib.announce(keys, at, length, source.number, pathIds[index] as number, set, used, reason)
+        if (used !== set) rib.attributes.discard(used)
       }
-      rib.announce(key, cursor.length, source.number, cursor.pathId, set, used, reason)
-      if (used !== set) rib.attributes.discard(used)
     }
   }
 
@@ -259,17 +257,15 @@ export class Intake {
     if (!present(range)) return
     const rib = this.#ribs.get(range.family as FamilyName)
     if (rib === undefined) return
-    const cursor = this.#cursor
-    const key = this.#key
-    cursor.start(bytes, view, range)
-    while (cursor.next()) {
-      key[0] = cursor.w0
-      if (range.family === 'ipv6-unicast') {
-        key[1] = cursor.w1
-        key[2] = cursor.w2
-        key[3] = cursor.w3
+    const batch = this.#batch
+    const { keys, lengths, pathIds } = batch
+    batch.start(bytes, view, range)
+    while (batch.next()) {
+      rib.prefixes.warm(keys, lengths, batch.count)
+      for (let index = 0; index < batch.count; index++) {
+        const length = lengths[index] as number
+        rib.withdraw(keys, index * batch.words, length, source.number, pathIds[index] as number)
       }
-      rib.withdraw(key, cursor.length, source.number, cursor.pathId)
     }
   }
 

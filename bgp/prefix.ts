@@ -149,6 +149,21 @@ const martians: Readonly<Record<FamilyName, readonly Martian[]>> = {
   ],
 }
 
+/** By first octet: 1 where a martian begins with it; most prefixes need no other look. */
+const martianOctets: Readonly<Record<FamilyName, Uint8Array>> = {
+  'ipv4-unicast': firstOctets(martians['ipv4-unicast']),
+  'ipv6-unicast': firstOctets(martians['ipv6-unicast']),
+}
+
+function firstOctets(rows: readonly Martian[]): Uint8Array {
+  const octets = new Uint8Array(256)
+  for (const { words, length } of rows) {
+    const first = (words[0] as number) >>> 24
+    octets.fill(1, first, first + (1 << Math.max(0, 8 - length)))
+  }
+  return octets
+}
+
 /** NAT64 (RFC 6052, RFC 8215) is the one part of ::/8 that is routed. */
 const nat64 = parsePrefix('64:ff9b::/32')
 
@@ -162,6 +177,7 @@ export function isMartian(
   offset: number,
   length: number,
 ): string | null {
+  if (martianOctets[family][(words[offset] as number) >>> 24] === 0) return null
   for (const row of martians[family]) {
     if (row.length > length || !lies(words, offset, row.words, row.length)) continue
     const routed =

@@ -5,21 +5,18 @@
 import type { Export } from './profile.ts'
 import { type ExportPolicy, groupKey } from './rib/export.ts'
 import type { FamilyRib } from './rib/family-rib.ts'
-import { UpdateGroup } from './rib/update-group.ts'
+import { type GroupPorts, UpdateGroup } from './rib/update-group.ts'
 import type { FamilyName } from './types.ts'
 
 export class UpdateGroups implements Iterable<UpdateGroup> {
   readonly #ribs: ReadonlyMap<FamilyName, FamilyRib>
-  readonly #onEndOfRibSent: (peer: number, family: FamilyName) => void
+  readonly #ports: GroupPorts
   readonly #byKey = new Map<string, UpdateGroup>()
   #made = 0
 
-  constructor(
-    ribs: ReadonlyMap<FamilyName, FamilyRib>,
-    onEndOfRibSent: (peer: number, family: FamilyName) => void,
-  ) {
+  constructor(ribs: ReadonlyMap<FamilyName, FamilyRib>, ports: GroupPorts) {
     this.#ribs = ribs
-    this.#onEndOfRibSent = onEndOfRibSent
+    this.#ports = ports
   }
 
   [Symbol.iterator](): Iterator<UpdateGroup> {
@@ -32,7 +29,7 @@ export class UpdateGroups implements Iterable<UpdateGroup> {
     const known = this.#byKey.get(key)
     if (known !== undefined) return known
     const rib = this.#ribs.get(profile.family) as FamilyRib
-    const group = new UpdateGroup(++this.#made, profile, self, policy, rib, this.#onEndOfRibSent)
+    const group = new UpdateGroup(++this.#made, profile, self, policy, rib, this.#ports)
     this.#byKey.set(key, group)
     rib.listeners.add(group)
     return group

@@ -1,7 +1,12 @@
 /** A growing set of small numbers, one bit each: which prefixes a member has yet to hear of. */
+
+/** Most sets are empty, and stay so. */
+const none = new Uint32Array(0)
+const wordsMin = 64
+
 export class Bitmap {
   count = 0
-  #words = new Uint32Array(64)
+  #words = none
 
   has(index: number): boolean {
     return ((this.#words[index >>> 5] ?? 0) & (1 << (index & 31))) !== 0
@@ -10,7 +15,7 @@ export class Bitmap {
   add(index: number): void {
     const at = index >>> 5
     if (at >= this.#words.length) {
-      const grown = new Uint32Array(Math.max(this.#words.length * 2, at + 1))
+      const grown = new Uint32Array(Math.max(this.#words.length * 2, at + 1, wordsMin))
       grown.set(this.#words)
       this.#words = grown
     }
@@ -26,6 +31,13 @@ export class Bitmap {
     if (((this.#words[at] ?? 0) & bit) === 0) return
     this.#words[at] = (this.#words[at] as number) & ~bit
     this.count--
+  }
+
+  copy(): Bitmap {
+    const copy = new Bitmap()
+    copy.#words = this.#words.slice()
+    copy.count = this.count
+    return copy
   }
 
   /** The first member not below `from`, or -1. */

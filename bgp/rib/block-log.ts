@@ -2,7 +2,9 @@
  * The log of an update group: blocks in the order they were encoded, kept until every member that
  * follows the log has taken them. Members hold cursors, which are positions since the beginning.
  */
+import { noPathId } from './adj-out.ts'
 import type { Block } from './blocks.ts'
+import type { CatchUp } from './catch-up.ts'
 
 export class BlockLog {
   #blocks: Block[] = []
@@ -57,6 +59,19 @@ export class BlockLog {
     if (position >= this.end) return 0
     const next = this.at(position)
     return this.#bytes - next.end + next.bytes.length
+  }
+
+  /** What stands from this position on is to be told, and may be known, to who hasn't taken it. */
+  noteInto(catchUp: CatchUp, position: number): void {
+    for (let at = position; at < this.end; at++) {
+      const { prefixes, pathIds } = this.at(at)
+      for (let index = 0; index < prefixes.length; index++) {
+        const prefix = prefixes[index] as number
+        catchUp.note(prefix)
+        catchUp.told.add(prefix)
+        catchUp.noteGone(prefix, pathIds[index] ?? noPathId)
+      }
+    }
   }
 
   /** A member leaves the log here; returns the position behind its end. */

@@ -10,7 +10,8 @@
  */
 import { Writer } from '../wire/bytes.ts'
 import { UpdateWriter } from '../wire/encode.ts'
-import { growUint32 } from './columns.ts'
+import { noPathId } from './adj-out.ts'
+import { growUint16, growUint32, RowList } from './columns.ts'
 import { type ExportProfile, exportAttributes, exportNextHop, sendsSelf } from './export.ts'
 import type { FamilyRib } from './family-rib.ts'
 import { localPeer } from './peers.ts'
@@ -26,8 +27,8 @@ export interface Block {
   readonly updates: number
   /** Rows of the prefixes in it, for a member that has to be told otherwise. */
   readonly prefixes: Uint32Array
-  /** The path id of each of them, where the family has such. */
-  readonly pathIds: Int32Array
+  /** The path id of each of them; none where the session has no path ids. */
+  readonly pathIds: Uint32Array
   /** Only this member gets it; -1: all. */
   readonly only: number
   /** By source: start, end, start, end, … of the messages not meant for it. */
@@ -42,13 +43,6 @@ export interface Block {
   waiting: number
 }
 
-interface Bucket {
-  readonly set: number
-  readonly source: number
-  /** Index of its first change, chained through `#next`. */
-  first: number
-}
-
 export class BlockEncoder {
   readonly #profile: ExportProfile
   readonly #rib: FamilyRib
@@ -56,7 +50,8 @@ export class BlockEncoder {
   readonly #updates: UpdateWriter
   readonly #attributes = new Writer(attributeBytesMax)
   readonly #nextHop = new Uint8Array(32)
-  readonly #buckets = new Map<number, Bucket>()
+  readonly #nextHopViews: Uint8Array[] = []
+  readonly #buckets = new Buckets()
   /** Prefixes of the last `finish` whose attributes fit no message; the caller withdraws them. */
   readonly oversized: { prefix: number; pathId: number }[] = []
   /** One row a change: the prefix, and the next change of its bucket + 1. */
@@ -72,8 +67,8 @@ export class BlockEncoder {
   #selfAt: number[] = []
   #holes = new Map<number, number[]>()
   #blockUpdates = 0
-  #blockPrefixes: number[] = []
-  #blockPathIds: number[] = []
+  readonly #blockPrefixes = new RowList()
+  readonly #blockPathIds = new RowList()
 
   /** @param self "next hop self" as encoded; other members have it patched */
   constructor(profile: ExportProfile, self: Uint8Array, rib: FamilyRib) {
@@ -88,15 +83,10 @@ export class BlockEncoder {
   }
 
   announce(prefix: number, pathId: number, set: number, source: number): void {
-    const key = set * 65_536 + source
-    const bucket = this.#buckets.get(key)
     const index = this.#add(prefix, pathId)
-    if (bucket === undefined) {
-      this.#buckets.set(key, { set, source, first: index })
-    } else {
-      this.#next[index] = bucket.first + 1
-      bucket.first = index
-    }
+    const bucket = this.#buckets.find(set, source)
+    this.#next[index] = this.#buckets.first[bucket] as number
+    this.#buckets.first[bucket] = index + 1
   }
 
   /** `source` is the peer that was never told, -1 when there is none. */
@@ -113,7 +103,9 @@ export class BlockEncoder {
     const blocks: Block[] = []
     this.oversized.length = 0
     this.#encodeWithdrawals(blocks, only)
-    for (const bucket of this.#buckets.values()) this.#encodeBucket(bucket, blocks, only)
+    for (let bucket = 0; bucket < this.#buckets.count; bucket++) {
+      this.#encodeBucket(bucket, blocks, only)
+    }
     this.#seal(blocks, only)
     this.#buckets.clear()
     this.#count = 0
@@ -135,18 +127,19 @@ export class BlockEncoder {
     }
   }
 
-  #encodeBucket(bucket: Bucket, blocks: Block[], only: number): void {
+  #encodeBucket(bucket: number, blocks: Block[], only: number): void {
     const rib = this.#rib
     const profile = this.#profile
-    const local = bucket.source === localPeer
-    const { set } = bucket
+    const set = this.#buckets.sets[bucket] as number
+    const source = this.#buckets.sources[bucket] as number
+    const local = source === localPeer
     const octets = exportNextHop(profile, this.#self, rib, set, local, this.#nextHop)
-    const nextHop = this.#nextHop.subarray(0, octets)
+    const nextHop = this.#nextHopOf(octets)
     const self = sendsSelf(profile, rib, set, local)
     this.#attributes.reset()
     const inAttributes = octets === 4 ? nextHop : null
-    exportAttributes(profile, rib, set, bucket.source, inAttributes, this.#attributes)
-    let change = bucket.first + 1
+    exportAttributes(profile, rib, set, source, inAttributes, this.#attributes)
+    let change = this.#buckets.first[bucket] as number
     while (change !== 0) {
       this.#room(blocks, only)
       const start = this.#writer.position
@@ -163,8 +156,18 @@ export class BlockEncoder {
       }
       if (self) this.#selfAt.push(this.#updates.nextHopAt)
       change = this.#addPrefixes(change)
-      this.#endMessage(start, local ? -1 : bucket.source)
+      this.#endMessage(start, local ? -1 : source)
     }
+  }
+
+  /** The first octets of `#nextHop`, as a view of that length; there are but three lengths. */
+  #nextHopOf(octets: number): Uint8Array {
+    let view = this.#nextHopViews[octets]
+    if (view === undefined) {
+      view = this.#nextHop.subarray(0, octets)
+      this.#nextHopViews[octets] = view
+    }
+    return view
   }
 
   /** Adds the changes chained from here until the message is full; returns the first left out. */
@@ -177,7 +180,7 @@ export class BlockEncoder {
       const pathId = this.#pathIds[change - 1] as number
       if (!this.#updates.addPrefix(addresses, prefix * words, length, pathId)) break
       this.#blockPrefixes.push(prefix)
-      this.#blockPathIds.push(pathId)
+      if (pathId !== noPathId) this.#blockPathIds.push(pathId)
       change = this.#next[change - 1] as number
     }
     return change
@@ -215,8 +218,8 @@ export class BlockEncoder {
     blocks.push({
       bytes: this.#writer.written(),
       updates: this.#blockUpdates,
-      prefixes: Uint32Array.from(this.#blockPrefixes),
-      pathIds: Int32Array.from(this.#blockPathIds),
+      prefixes: this.#blockPrefixes.rows.slice(0, this.#blockPrefixes.length),
+      pathIds: this.#blockPathIds.rows.slice(0, this.#blockPathIds.length),
       only,
       holes: only === -1 && this.#holes.size > 0 ? this.#holes : null,
       selfAt: this.#selfAt,
@@ -228,8 +231,8 @@ export class BlockEncoder {
     this.#holes = new Map()
     this.#selfAt = []
     this.#blockUpdates = 0
-    this.#blockPrefixes = []
-    this.#blockPathIds = []
+    this.#blockPrefixes.length = 0
+    this.#blockPathIds.length = 0
   }
 
   #add(prefix: number, pathId: number): number {
@@ -245,6 +248,67 @@ export class BlockEncoder {
     this.#pathIds[index] = pathId
     this.#next[index] = 0
     return index
+  }
+}
+
+const initialSlots = 1024
+
+/** The changes of one flush by attribute set and source, in the order they were first met. */
+class Buckets {
+  count = 0
+  sets = new Uint32Array(initialSlots / 2)
+  sources = new Uint16Array(initialSlots / 2)
+  /** The first change of each + 1; 0 in a bucket that was just made. */
+  first = new Uint32Array(initialSlots / 2)
+  /** Bucket + 1 by hash, or 0; a power of two, at most half full. */
+  #slots = new Uint32Array(initialSlots)
+
+  find(set: number, source: number): number {
+    const { count } = this
+    // What came with one UPDATE mostly goes out together too.
+    if (count > 0 && this.sets[count - 1] === set && this.sources[count - 1] === source) {
+      return count - 1
+    }
+    let slot = this.#seek(set, source)
+    if (this.#slots[slot] !== 0) return (this.#slots[slot] as number) - 1
+    if (count === this.sets.length) {
+      this.#widen()
+      slot = this.#seek(set, source)
+    }
+    this.sets[count] = set
+    this.sources[count] = source
+    this.first[count] = 0
+    this.#slots[slot] = ++this.count
+    return count
+  }
+
+  clear(): void {
+    this.count = 0
+    this.#slots.fill(0)
+  }
+
+  #seek(set: number, source: number): number {
+    const mask = this.#slots.length - 1
+    const hash = Math.imul(Math.imul(set, 0x9e3779b1) ^ source, 0x85ebca6b)
+    let slot = (hash ^ (hash >>> 15)) & mask
+    for (;;) {
+      const bucket = this.#slots[slot] as number
+      if (bucket === 0) return slot
+      if (this.sets[bucket - 1] === set && this.sources[bucket - 1] === source) return slot
+      slot = (slot + 1) & mask
+    }
+  }
+
+  #widen(): void {
+    const rows = this.count * 2
+    this.sets = growUint32(this.sets, rows)
+    this.sources = growUint16(this.sources, rows)
+    this.first = growUint32(this.first, rows)
+    this.#slots = new Uint32Array(rows * 2)
+    for (let bucket = 0; bucket < this.count; bucket++) {
+      const slot = this.#seek(this.sets[bucket] as number, this.sources[bucket] as number)
+      this.#slots[slot] = bucket + 1
+    }
   }
 }
 

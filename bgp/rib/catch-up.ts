@@ -1,7 +1,8 @@
 /**
- * What one member of an update group has yet to hear of: after it joined, asked for a refresh
- * (RFC 2918), or fell behind. It is a set of prefixes, not a queue of messages: the newest state of
- * a prefix wins, so it never grows beyond one bit a prefix, however long the member stalls.
+ * What members of an update group have yet to hear of: those that joined together, or one that asked
+ * for a refresh (RFC 2918) or fell behind (cohort.ts). It is a set of prefixes, not a queue of
+ * messages: the newest state of a prefix wins, so it never grows beyond one bit a prefix, however
+ * long a member stalls.
  */
 import { type AdjOut, noPathId } from './adj-out.ts'
 import { Bitmap } from './bitmap.ts'
@@ -11,9 +12,9 @@ import type { BlockEncoder } from './blocks.ts'
 const prefixesPerStepMax = 4096
 
 export class CatchUp {
-  /** What it may have been told already: only that needs withdrawing. */
-  readonly told = new Bitmap()
-  readonly #wanted = new Bitmap()
+  /** What may have been told already: only that needs withdrawing. */
+  told = new Bitmap()
+  #wanted = new Bitmap()
   /** Where path ids are used: those withdrawn since, by prefix. */
   readonly #gone = new Map<number, Set<number>>()
   #scan = 0
@@ -22,7 +23,17 @@ export class CatchUp {
     return this.#wanted.count > 0
   }
 
-  /** The member is to hear of this prefix as it will then be. */
+  /** The same once more, for a member that goes its own way from here. */
+  copy(): CatchUp {
+    const copy = new CatchUp()
+    copy.told = this.told.copy()
+    copy.#wanted = this.#wanted.copy()
+    copy.#scan = this.#scan
+    for (const [prefix, pathIds] of this.#gone) copy.#gone.set(prefix, new Set(pathIds))
+    return copy
+  }
+
+  /** This prefix is to be told as it will then be. */
   note(prefix: number): void {
     this.#wanted.add(prefix)
     if (prefix < this.#scan) this.#scan = prefix
@@ -35,7 +46,7 @@ export class CatchUp {
     }
   }
 
-  /** The member may know this path id and must be told to forget it. */
+  /** This path id may be known, and is to be forgotten. */
   noteGone(prefix: number, pathId: number): void {
     if (pathId === noPathId) return
     const known = this.#gone.get(prefix)
@@ -43,7 +54,10 @@ export class CatchUp {
     else known.add(pathId)
   }
 
-  /** Puts the next prefixes into the encoder, as the Adj-RIB-Out has them now. */
+  /**
+   * Puts the next prefixes into the encoder, as the Adj-RIB-Out has them now.
+   * @param member whose own paths are left out; -1: nobody's
+   */
   encode(member: number, out: AdjOut, encoder: BlockEncoder): void {
     for (let left = prefixesPerStepMax; left > 0 && this.pending; left--) {
       let prefix = this.#wanted.next(this.#scan)

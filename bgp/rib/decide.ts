@@ -154,6 +154,10 @@ export class Decision {
     this.best = 0
     this.multipathCount = 0
     if (this.#count === 0) return
+    if (this.#count === 1) {
+      this.#settleOn(this.#candidates[0] as number)
+      return
+    }
     let rule = 0
     for (; rule < multipathRules && this.#count > 1; rule++) this.#apply(rules[rule] as Rule)
     this.#keepMultipath()
@@ -204,6 +208,13 @@ export class Decision {
       for (const path of before) if (!kept.has(path)) lost.set(path, rule)
     }
     return lost
+  }
+
+  /** Most prefixes have one usable path: there is nothing to compare. */
+  #settleOn(path: number): void {
+    this.best = path
+    this.multipath[0] = path
+    this.multipathCount = 1
   }
 
   #collect(head: number): void {
@@ -261,7 +272,9 @@ export class Decision {
 
   #keepMultipath(): void {
     if (this.#count > this.multipath.length) this.multipath = new Uint32Array(this.#count * 2)
-    this.multipath.set(this.#candidates.subarray(0, this.#count))
+    for (let index = 0; index < this.#count; index++) {
+      this.multipath[index] = this.#candidates[index] as number
+    }
     this.multipathCount = this.#count
   }
 

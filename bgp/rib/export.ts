@@ -178,6 +178,20 @@ export function exportNextHop(
   return self.length
 }
 
+/** The edit of the set at hand; one object for all of them. */
+const edit: { -readonly [Field in keyof AttributeEdit]: AttributeEdit[Field] } = {
+  prependAsn: 0,
+  prependCount: 0,
+  localPref: null,
+  keepMed: false,
+  originatorId: null,
+  prependClusterId: null,
+  replaceAsn: null,
+  as4: true,
+  nextHop: null,
+  stripReflection: false,
+}
+
 /** Writes the path attributes as this profile sends them (without MP_REACH_NLRI). */
 export function exportAttributes(
   profile: ExportProfile,
@@ -194,20 +208,18 @@ export function exportAttributes(
   const localPref = hasLocalPref
     ? (attributes.localPref[set] as number)
     : rib.defaultLocalPreference
-  const meant = (bit: number): boolean => ((attributes.meaning[set] as number) & bit) !== 0
-  const edit: AttributeEdit = {
-    prependAsn: profile.ebgp ? profile.localAsn : 0,
-    prependCount: profile.ebgp ? 1 : 0,
-    localPref: profile.ebgp ? null : localPref,
-    keepMed: !profile.ebgp || source === localPeer || meant(setMeaning.keepMed),
-    originatorId: reflected ? (peers.routerId[source] as number) : null,
-    prependClusterId: reflected ? profile.clusterId : null,
-    replaceAsn:
-      profile.asOverride && profile.ebgp ? { from: profile.peerAsn, to: profile.localAsn } : null,
-    as4: profile.as4,
-    nextHop,
-    stripReflection: profile.ebgp,
-  }
+  const meansMed = ((attributes.meaning[set] as number) & setMeaning.keepMed) !== 0
+  edit.prependAsn = profile.ebgp ? profile.localAsn : 0
+  edit.prependCount = profile.ebgp ? 1 : 0
+  edit.localPref = profile.ebgp ? null : localPref
+  edit.keepMed = !profile.ebgp || source === localPeer || meansMed
+  edit.originatorId = reflected ? (peers.routerId[source] as number) : null
+  edit.prependClusterId = reflected ? profile.clusterId : null
+  edit.replaceAsn =
+    profile.asOverride && profile.ebgp ? { from: profile.peerAsn, to: profile.localAsn } : null
+  edit.as4 = profile.as4
+  edit.nextHop = nextHop
+  edit.stripReflection = profile.ebgp
   const start = attributes.offset[set] as number
   rewriteAttributes(attributes.heap, start, start + (attributes.length[set] as number), edit, out)
 }

@@ -20,11 +20,19 @@ import { RouteBatch, routesPerBatchMax } from './route-batch.ts'
 /** Prefixes decided in one turn of the event loop. */
 export const prefixesPerTurnMax = 8192
 
+/** Prefixes decided or encoded between two looks at the clock. */
+export const prefixesPerLook = 128
+
+const never = (): boolean => false
+
 export interface RibSettings {
   readonly localPreference: number
   readonly maxPaths: number
   readonly asPathRelax: boolean
-  /** Whether the prefix of this row may go to the kernel (a default route may not, say). */
+  /**
+   * Whether the prefix of this row may go to the kernel (a default route may not, say). Asked for
+   * each decision: it knows of changed settings by itself.
+   */
   readonly installable: (rib: FamilyRib, prefix: number) => boolean
 }
 
@@ -60,6 +68,7 @@ export class FamilyRib {
   readonly listeners = new Set<RibListener>()
   readonly #tables: DecisionTables
   readonly #settings: () => RibSettings
+  readonly #installable: RibSettings['installable']
   readonly #sets: NextHopSets
   readonly #onRoutes: (changes: RouteChanges) => void
   /** Next hop set of each prefix as last told to the kernel writer. */
@@ -68,6 +77,8 @@ export class FamilyRib {
   #bestPeer = new Uint16Array(256)
   #dirtyMark = new Uint8Array(256)
   readonly #dirty = new RowList()
+  /** What this turn has decided. */
+  readonly #decided = new RowList()
   /** Prefixes without a path whose number may still be referred to. */
   readonly #zombies = new RowList()
   readonly #members = new Uint32Array(2 * 1024)
@@ -87,6 +98,7 @@ export class FamilyRib {
     this.#sets = shared.nextHopSets
     this.#settings = settings
     const initial = settings()
+    this.#installable = initial.installable
     this.#tables = {
       paths: this.paths,
       attributes: this.attributes,
@@ -135,12 +147,13 @@ export class FamilyRib {
   }
 
   /**
-   * Stores or replaces a path. `key` holds the prefix with host bits zero; `attributes` is the set
+   * Stores or replaces a path. `key` holds the prefix from `offset` on, with host bits zero; `attributes` is the set
    * that counts, `received` the one it was made from.
    * @returns whether this peer had no such path before
    */
   announce(
     key: Uint32Array,
+    offset: number,
     length: number,
     peer: number,
     pathId: number,
@@ -148,7 +161,7 @@ export class FamilyRib {
     attributes: number,
     reason: number,
   ): boolean {
-    const prefix = this.prefixes.insert(key, 0, length)
+    const prefix = this.prefixes.insert(key, offset, length)
     if (prefix >= this.head.length) this.#grow()
     this.counts.makeRoom(peer)
     const { paths } = this
@@ -195,8 +208,14 @@ export class FamilyRib {
   }
 
   /** Removes a path; returns whether there was one. */
-  withdraw(key: Uint32Array, length: number, peer: number, pathId: number): boolean {
-    const prefix = this.prefixes.find(key, 0, length)
+  withdraw(
+    key: Uint32Array,
+    offset: number,
+    length: number,
+    peer: number,
+    pathId: number,
+  ): boolean {
+    const prefix = this.prefixes.find(key, offset, length)
     if (prefix === -1) return false
     const row = this.findPath(prefix, peer, pathId)
     if (row === 0) return false
@@ -274,14 +293,20 @@ export class FamilyRib {
     }
   }
 
-  /** Decides up to `limit` dirty prefixes; returns whether some are left. */
-  settle(limit: number): boolean {
+  /**
+   * Decides up to `limit` dirty prefixes; returns whether some are left.
+   * @param late asked after every `prefixesPerLook` of them: whether to leave the rest
+   */
+  settle(limit: number, late: () => boolean = never): boolean {
     let left = limit
     while (left-- > 0 && this.#dirty.length > 0) {
+      if (left % prefixesPerLook === 0 && late()) break
       const prefix = this.#dirty.pop()
       this.#dirtyMark[prefix] = 0
       this.#decide(prefix)
+      this.#decided.push(prefix)
     }
+    this.#tellListeners()
     this.flushRoutes()
     if (this.#dirty.length > 0) return true
     this.#dirty.clear()
@@ -290,21 +315,23 @@ export class FamilyRib {
 
   /**
    * Gives back the numbers of prefixes that nobody has a path to any more, once no group refers to
-   * them. Returns whether none is left waiting.
+   * them, `limit` at most. 'held': a group still refers to some.
    */
-  reap(): boolean {
-    if (this.#zombies.length === 0) return true
-    for (const listener of this.listeners) if (listener.holdsPrefixes()) return false
-    for (let index = 0; index < this.#zombies.length; index++) {
-      const prefix = this.#zombies.rows[index] as number
+  reap(limit: number): 'done' | 'more' | 'held' {
+    const zombies = this.#zombies
+    if (zombies.length === 0) return 'done'
+    for (const listener of this.listeners) if (listener.holdsPrefixes()) return 'held'
+    for (let left = limit; left > 0 && zombies.length > 0; left--) {
+      const prefix = zombies.pop()
       // It may have come back to life, or be listed twice.
       if (!this.prefixes.used(prefix) || this.head[prefix] !== 0) continue
       if (this.#dirtyMark[prefix] === 1) continue
       this.best[prefix] = 0
       this.prefixes.remove(prefix)
     }
-    this.#zombies.clear()
-    return true
+    if (zombies.length > 0) return 'more'
+    zombies.clear()
+    return 'done'
   }
 
   /** Hands the kernel writer what has gathered. */
@@ -338,8 +365,15 @@ export class FamilyRib {
     if (peer !== 0) (this.counts.bests[peer - 1] as number)++
     this.#bestPeer[prefix] = peer
     this.#route(prefix)
-    for (const listener of this.listeners) listener.touch(prefix)
     if (this.head[prefix] === 0) this.#zombies.push(prefix)
+  }
+
+  #tellListeners(): void {
+    const { rows, length } = this.#decided
+    for (const listener of this.listeners) {
+      for (let index = 0; index < length; index++) listener.touch(rows[index] as number)
+    }
+    this.#decided.length = 0
   }
 
   /** Compares the forwarding of a prefix with what the kernel writer was told. */
@@ -347,7 +381,7 @@ export class FamilyRib {
     const { decision } = this
     let set = 0
     const learned = decision.best !== 0 && this.paths.peer[decision.best] !== localPeer
-    if (learned && this.#settings().installable(this, prefix)) set = this.#internSet()
+    if (learned && this.#installable(this, prefix)) set = this.#internSet()
     const before = this.#nextHopSet[prefix] as number
     if (set === before) return
     this.#sets.retain(set)

@@ -4,49 +4,39 @@
  * member has a cursor into that log.
  *
  * A member that joins, asks for a refresh (RFC 2918) or falls too far behind leaves the log and
- * catches up alone: it keeps a set of prefixes it has yet to hear of (where the newest state wins,
- * so it never grows beyond one bit a prefix) and is fed from the table as its socket drains. Live
- * changes of the others go first; nobody waits for a slow one.
+ * catches up from the table, in a cohort of those that joined with it or alone: what it has yet to
+ * hear of is a set of prefixes, where the newest state wins. Live changes of the others go first;
+ * nobody waits for a slow one.
  *
- * It is long because a member moves between the log and its catch-up, and both must be seen.
+ * The group works in rounds: changes that have gathered are encoded and given to all, and members
+ * that have joined meanwhile set out together. How soon rounds follow each other is round-pace.ts.
+ *
+ * It is long because a member moves between the log and a cohort, and both must be seen.
  */
-import type { FamilyName } from '../types.ts'
+import type { Clock, FamilyName } from '../types.ts'
 import { encodeEndOfRib } from '../wire/encode.ts'
 import { type AdjOut, MultiOut, noPathId, type OutListener, SingleOut, Wanted } from './adj-out.ts'
 import { BlockLog } from './block-log.ts'
-import { type Block, BlockEncoder, partsFor, type Self } from './blocks.ts'
+import { type Block, BlockEncoder, type Self } from './blocks.ts'
 import { CatchUp } from './catch-up.ts'
+import { Cohort, shared } from './cohort.ts'
 import { RowList } from './columns.ts'
 import { type ExportPolicy, type ExportProfile, exportedSet, groupKey } from './export.ts'
-import type { FamilyRib, RibListener } from './family-rib.ts'
+import { type FamilyRib, prefixesPerLook, type RibListener } from './family-rib.ts'
+import { follow, type Member, type MemberSink } from './member.ts'
+import { RoundPace } from './round-pace.ts'
 
-/** Prefixes encoded in one flush. */
+/** Prefixes encoded in one round. */
 export const prefixesPerFlushMax = 16_384
-/** Bytes a member's socket may hold before it is given no more. */
-export const memberQueueBytesMax = 1024 * 1024
-/** Bytes of the log a member may lag behind before it is split off. */
-export const memberLagBytesMax = 8 * 1024 * 1024
+/** Milliseconds of deciding what to tell in one round; what is left goes on in the next turn. */
+export const encodingMsMax = 5
 
-/** The sending half of a session. */
-export interface MemberSink {
-  readonly queuedBytes: number
-  /** `updates` is how many UPDATE messages the parts hold, for the counters. */
-  send(parts: readonly Uint8Array[], updates: number): boolean
-  /** Begins (1) or ends (2) an enhanced refresh (RFC 7313 §4). */
-  mark(family: FamilyName, subtype: 1 | 2): void
-}
-
-interface Member {
-  readonly number: number
-  readonly sink: MemberSink
-  readonly self: Self
-  /** Sequence number of the next block of the log. */
-  cursor: number
-  /** Prefixes it has yet to hear of; null: it follows the log. */
-  catchUp: CatchUp | null
-  endOfRibDue: boolean
-  /** Between the marks of an enhanced refresh. */
-  refreshing: boolean
+/** What a group asks of its surroundings. */
+export interface GroupPorts {
+  readonly clock: Clock
+  /** A round that was put off may begin: `flush` is to be called soon. */
+  readonly onDue: () => void
+  readonly onEndOfRibSent: (member: number, family: FamilyName) => void
 }
 
 /** A member between two groups. */
@@ -54,6 +44,7 @@ interface Moving {
   readonly sink: MemberSink
   readonly catchUp: CatchUp
   readonly endOfRibDue: boolean
+  readonly refreshing: boolean
 }
 
 /** A member that is told to forget what it was told of a path that is now its own. */
@@ -75,7 +66,7 @@ export class UpdateGroup implements RibListener, OutListener {
   #moved: Moved[] = []
   readonly #rib: FamilyRib
   readonly #encoder: BlockEncoder
-  /** Another one, so that a catch-up never mixes with a flush. */
+  /** Another one, so that a catch-up never mixes with a round. */
   readonly #catchUpEncoder: BlockEncoder
   readonly #members = new Map<number, Member>()
   /** Every "next hop self" of its members so far: addresses of this host, so they are few. */
@@ -83,8 +74,16 @@ export class UpdateGroup implements RibListener, OutListener {
   #touchedMark = new Uint8Array(256)
   readonly #touched = new RowList()
   readonly #log = new BlockLog()
+  /** Those that catch up, under way. */
+  readonly #cohorts = new Set<Cohort>()
+  /** Members that have joined since the last round. */
+  #gathering = new Cohort(shared)
   #catchingUp = 0
-  readonly #onEndOfRib: (member: number, family: FamilyName) => void
+  /** Members that are owed a mark behind what they are being told. */
+  readonly #owed = new Set<Member>()
+  readonly #clock: Clock
+  readonly #pace: RoundPace
+  readonly #onEndOfRibSent: GroupPorts['onEndOfRibSent']
 
   /** @param self "next hop self" of the first member */
   constructor(
@@ -93,7 +92,7 @@ export class UpdateGroup implements RibListener, OutListener {
     self: Uint8Array,
     policy: ExportPolicy | null,
     rib: FamilyRib,
-    onEndOfRib: (member: number, family: FamilyName) => void,
+    { clock, onDue, onEndOfRibSent }: GroupPorts,
   ) {
     this.number = number
     this.key = groupKey(profile, policy)
@@ -106,7 +105,9 @@ export class UpdateGroup implements RibListener, OutListener {
     this.#selves = [{ number: 0, octets: self }]
     this.#encoder = new BlockEncoder(profile, self, rib)
     this.#catchUpEncoder = new BlockEncoder(profile, self, rib)
-    this.#onEndOfRib = onEndOfRib
+    this.#clock = clock
+    this.#pace = new RoundPace(clock, onDue)
+    this.#onEndOfRibSent = onEndOfRibSent
     this.#growTo(rib.prefixes.capacity)
     for (let prefix = 0; prefix < rib.prefixes.limit; prefix++) {
       if (rib.prefixes.used(prefix)) this.touch(prefix)
@@ -128,25 +129,14 @@ export class UpdateGroup implements RibListener, OutListener {
 
   /** A member joins: it hears of everything announced so far, then End-of-RIB (RFC 4724 §2). */
   join(number: number, sink: MemberSink, self: Uint8Array): void {
-    const member: Member = {
-      number,
-      sink,
-      self: this.#selfOf(self),
-      cursor: this.#log.end,
-      catchUp: null,
-      endOfRibDue: true,
-      refreshing: false,
-    }
-    this.#members.set(number, member)
-    this.#startCatchUp(member)
+    this.#gathering.add(this.#admit(number, sink, self, true, false))
   }
 
   /** A member leaves for another group: what it was told goes with it; null: it isn't here. */
   part(number: number): Moving | null {
     const member = this.#members.get(number)
     if (member === undefined) return null
-    if (member.catchUp === null) this.#detach(member)
-    const catchUp = member.catchUp as CatchUp
+    const { catchUp } = this.#single(member)
     const { out } = this
     for (let prefix = catchUp.told.next(0); prefix !== -1; prefix = catchUp.told.next(prefix + 1)) {
       for (let entry = out.first(prefix); entry !== 0; entry = out.next(entry)) {
@@ -154,26 +144,27 @@ export class UpdateGroup implements RibListener, OutListener {
       }
     }
     this.leave(number)
-    return { sink: member.sink, catchUp, endOfRibDue: member.endOfRibDue }
+    const { sink, endOfRibDue, refreshing } = member
+    return { sink, catchUp, endOfRibDue, refreshing }
   }
 
   /** A member of another group: it hears of all that differs from what it was told there. */
-  adopt(number: number, { sink, catchUp, endOfRibDue }: Moving, self: Uint8Array): void {
-    this.join(number, sink, self)
-    const member = this.#members.get(number) as Member
-    member.endOfRibDue = endOfRibDue
+  adopt(number: number, moving: Moving, self: Uint8Array): void {
+    const { sink, catchUp, endOfRibDue, refreshing } = moving
+    const member = this.#admit(number, sink, self, endOfRibDue, refreshing)
     this.#eachAnnounced(number, (prefix) => catchUp.note(prefix))
     catchUp.noteTold()
-    member.catchUp = catchUp
+    this.#setOut(member, catchUp)
   }
 
   /** The session is gone; what it was told no longer matters. */
   leave(number: number): void {
     const member = this.#members.get(number)
     if (member === undefined) return
-    this.#members.delete(number)
-    if (member.catchUp !== null) this.#catchingUp--
+    if (member.cohort !== null) this.#leaveCohort(member)
     else this.#log.skip(member.cursor)
+    this.#members.delete(number)
+    this.#owed.delete(member)
     this.#log.trim()
   }
 
@@ -184,12 +175,14 @@ export class UpdateGroup implements RibListener, OutListener {
   refresh(number: number, marked: boolean): void {
     const member = this.#members.get(number)
     if (member === undefined) return
-    if (member.catchUp === null) this.#detach(member)
     if (marked && !member.refreshing) {
       member.refreshing = true
+      this.#owed.add(member)
       member.sink.mark(this.family, 1)
     }
-    const catchUp = member.catchUp as CatchUp
+    // One that is about to set out is told everything anyway.
+    if (member.cohort === this.#gathering) return
+    const { catchUp } = this.#single(member)
     this.#eachAnnounced(member.number, (prefix) => catchUp.note(prefix))
   }
 
@@ -211,35 +204,31 @@ export class UpdateGroup implements RibListener, OutListener {
 
   /** Drops all state; the group must not be used afterwards. */
   dissolve(): void {
+    this.#pace.cancel()
     this.out.clear()
     this.#touched.clear()
     this.#log.clear()
   }
 
-  /** Encodes pending changes and feeds the members. Returns whether more is to be done now. */
+  /** Begins a round if one is due, and feeds the members. Returns whether more is to be done now. */
   flush(): boolean {
-    if (this.#touched.length > 0) this.#encodeTouched()
-    for (const member of this.#members.values()) this.pump(member.number)
+    const work = this.#touched.length + this.#gathering.members.size
+    const due = work > 0 && this.#pace.admits(work)
+    if (due) this.#pace.run(work, () => this.#round())
+    let more = due && this.#touched.length > 0
+    for (const cohort of this.#cohorts) if (this.#feed(cohort)) more = true
+    for (const member of this.#owed) this.#settleUp(member)
     this.#log.trim()
-    return this.#touched.length > 0
+    return more
   }
 
   /** Feeds one member until its socket is full or nothing is left. */
   pump(number: number): void {
     const member = this.#members.get(number)
-    if (member === undefined) return
-    if (member.catchUp === null) this.#followLog(member)
-    if (member.catchUp !== null) this.#feedCatchUp(member)
-    if (member.catchUp === null && member.refreshing) {
-      member.refreshing = false
-      member.sink.mark(this.family, 2)
-    }
-    // End-of-RIB stands behind the last route, so it waits for changes not yet encoded.
-    if (member.catchUp === null && member.endOfRibDue && this.#touched.length === 0) {
-      member.endOfRibDue = false
-      member.sink.send([encodeEndOfRib(this.family)], 1)
-      this.#onEndOfRib(number, this.family)
-    }
+    if (member === undefined || member.cohort === this.#gathering) return
+    if (member.cohort === null && follow(member, this.#log)) this.#fallBehind(member)
+    if (member.cohort !== null) this.#feed(member.cohort)
+    this.#settleUp(member)
   }
 
   /** Part of `out.change`: a path is announced anew. */
@@ -258,10 +247,28 @@ export class UpdateGroup implements RibListener, OutListener {
     this.#noteForCatchUp(prefix, pathId)
   }
 
+  /** Tells all members what has changed, and lets those that joined meanwhile set out. */
+  #round(): void {
+    if (this.#touched.length > 0) {
+      this.#encodeTouched()
+      for (const member of this.#members.values()) {
+        if (member.cohort === null && follow(member, this.#log)) this.#fallBehind(member)
+      }
+    }
+    const cohort = this.#gathering
+    if (cohort.members.size === 0) return
+    this.#gathering = new Cohort(shared)
+    this.#eachAnnounced(-1, (prefix) => cohort.catchUp.note(prefix))
+    this.#cohorts.add(cohort)
+    this.#feed(cohort)
+  }
+
   #encodeTouched(): void {
     this.#moved = []
     let left = prefixesPerFlushMax
+    const until = this.#clock.now() + encodingMsMax
     while (left-- > 0 && this.#touched.length > 0) {
+      if (left % prefixesPerLook === 0 && this.#clock.now() > until) break
       const prefix = this.#touched.pop()
       this.#touchedMark[prefix] = 0
       // A dirty prefix is touched again as soon as it is decided.
@@ -344,9 +351,7 @@ export class UpdateGroup implements RibListener, OutListener {
 
   /** @param gone path id that was withdrawn, or noPathId */
   #noteForCatchUp(prefix: number, gone: number): void {
-    if (this.#catchingUp === 0) return
-    for (const { catchUp } of this.#members.values()) {
-      if (catchUp === null) continue
+    for (const { catchUp } of this.#cohorts) {
       catchUp.note(prefix)
       catchUp.noteGone(prefix, gone)
     }
@@ -360,82 +365,112 @@ export class UpdateGroup implements RibListener, OutListener {
       if (known === undefined) bySource.set(moved.source, [moved])
       else known.push(moved)
     }
-    for (const [source, all] of bySource) {
-      const catchUp = this.#members.get(source)?.catchUp
-      // A member that catches up is told from its own set instead.
-      if (catchUp != null) {
-        for (const { prefix, pathId } of all) catchUp.noteGone(prefix, pathId)
-      } else if (catchUp === null) {
-        for (const { prefix, pathId } of all) this.#encoder.withdraw(prefix, pathId, -1)
-        this.#append(this.#encoder.finish(source))
+    for (const [source, all] of bySource) this.#forgetAt(source, all)
+  }
+
+  /** A member must forget what it was told of paths that are now its own. */
+  #forgetAt(number: number, all: readonly Moved[]): void {
+    const cohort = this.#members.get(number)?.cohort
+    if (cohort === undefined || cohort === this.#gathering) return
+    if (cohort !== null && cohort.alone !== shared) {
+      // It is told from its own set instead.
+      for (const { prefix, pathId } of all) cohort.catchUp.noteGone(prefix, pathId)
+      return
+    }
+    for (const { prefix, pathId } of all) {
+      if (cohort === null || cohort.catchUp.told.has(prefix)) {
+        this.#encoder.withdraw(prefix, pathId, -1)
       }
     }
+    const blocks = this.#encoder.finish(number)
+    if (cohort === null) this.#append(blocks)
+    else cohort.append(blocks)
   }
 
   #append(blocks: readonly Block[]): void {
     this.#log.append(blocks, this.#members.size - this.#catchingUp)
   }
 
-  #followLog(member: Member): void {
-    const log = this.#log
-    while (member.cursor < log.end && member.sink.queuedBytes < memberQueueBytesMax) {
-      const parts: Uint8Array[] = []
-      let updates = 0
-      let bytes = 0
-      while (member.cursor < log.end && bytes < memberQueueBytesMax) {
-        const block = log.take(member.cursor++)
-        if (block.only !== -1 && block.only !== member.number) continue
-        partsFor(block, member.number, member.self, parts)
-        updates += block.updates
-        bytes += block.bytes.length
-      }
-      if (parts.length > 0) member.sink.send(parts, updates)
-    }
-    if (log.bytesFrom(member.cursor) > memberLagBytesMax) this.#detach(member)
+  #admit(
+    number: number,
+    sink: MemberSink,
+    self: Uint8Array,
+    endOfRibDue: boolean,
+    refreshing: boolean,
+  ): Member {
+    const of = this.#selfOf(self)
+    const member = { number, sink, self: of, cursor: 0, cohort: null, endOfRibDue, refreshing }
+    this.#members.set(number, member)
+    this.#catchingUp++
+    if (endOfRibDue || refreshing) this.#owed.add(member)
+    return member
   }
 
-  /** Splits a follower off: what it has not been sent becomes its own catch-up. */
-  #detach(member: Member): void {
+  /** What a member has yet to hear, in a cohort of its own. */
+  #single(member: Member): Cohort {
+    const { cohort, number } = member
+    if (cohort === null) return this.#fallBehind(member)
+    if (cohort.alone === number) return cohort
+    const rest = cohort.restOf(member)
+    cohort.remove(member)
+    if (cohort.members.size === 0) this.#cohorts.delete(cohort)
+    return this.#setOut(member, rest)
+  }
+
+  #setOut(member: Member, catchUp: CatchUp): Cohort {
+    const cohort = new Cohort(member.number, catchUp)
+    cohort.add(member)
+    this.#cohorts.add(cohort)
+    return cohort
+  }
+
+  /** Splits a follower off: what it has not been sent is what it catches up with. */
+  #fallBehind(member: Member): Cohort {
     const catchUp = new CatchUp()
     this.#eachAnnounced(-1, (prefix) => catchUp.told.add(prefix))
-    for (let at = member.cursor; at < this.#log.end; at++) {
-      const { prefixes, pathIds } = this.#log.at(at)
-      for (let index = 0; index < prefixes.length; index++) {
-        const prefix = prefixes[index] as number
-        catchUp.note(prefix)
-        catchUp.told.add(prefix)
-        catchUp.noteGone(prefix, pathIds[index] as number)
-      }
-    }
-    member.cursor = this.#log.skip(member.cursor)
-    member.catchUp = catchUp
+    this.#log.noteInto(catchUp, member.cursor)
+    this.#log.skip(member.cursor)
     this.#catchingUp++
+    return this.#setOut(member, catchUp)
   }
 
-  #startCatchUp(member: Member): void {
-    const catchUp = new CatchUp()
-    this.#eachAnnounced(member.number, (prefix) => catchUp.note(prefix))
-    member.catchUp = catchUp
-    this.#catchingUp++
-  }
-
-  #feedCatchUp(member: Member): void {
-    const catchUp = member.catchUp as CatchUp
-    while (catchUp.pending && member.sink.queuedBytes < memberQueueBytesMax) {
-      catchUp.encode(member.number, this.out, this.#catchUpEncoder)
-      const blocks = this.#catchUpEncoder.finish(member.number)
-      const parts: Uint8Array[] = []
-      let updates = 0
-      for (const block of blocks) {
-        partsFor(block, member.number, member.self, parts)
-        updates += block.updates
-      }
-      if (parts.length > 0) member.sink.send(parts, updates)
-    }
-    if (catchUp.pending) return
-    member.catchUp = null
+  #leaveCohort(member: Member): void {
+    const { cohort } = member
+    if (cohort === null) return
+    cohort.remove(member)
     this.#catchingUp--
-    member.cursor = this.#log.end
+    if (cohort.members.size === 0) this.#cohorts.delete(cohort)
+  }
+
+  /** One step for a cohort; who has heard everything follows the log from here. */
+  #feed(cohort: Cohort): boolean {
+    const lagging = (member: Member): void => {
+      this.#single(member)
+    }
+    const more = cohort.feed(this.out, this.#catchUpEncoder, lagging)
+    for (const member of cohort.members) {
+      if (!cohort.caughtUp(member)) continue
+      this.#leaveCohort(member)
+      member.cursor = this.#log.end
+      this.#settleUp(member)
+    }
+    return more
+  }
+
+  /** The marks behind what a member was told: they are due once it has heard everything. */
+  #settleUp(member: Member): void {
+    if (member.cohort !== null || member.cursor < this.#log.end) return
+    if (member.refreshing) {
+      member.refreshing = false
+      member.sink.mark(this.family, 2)
+    }
+    // End-of-RIB stands behind the last route, so it waits for changes not yet encoded.
+    if (this.#touched.length > 0) return
+    this.#owed.delete(member)
+    if (!member.endOfRibDue) return
+    member.endOfRibDue = false
+    member.sink.send([encodeEndOfRib(this.family)], 1)
+    this.#onEndOfRibSent(member.number, this.family)
   }
 
   #eachAnnounced(except: number, visit: (prefix: number) => void): void {

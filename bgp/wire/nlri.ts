@@ -92,6 +92,50 @@ export class NlriCursor {
   }
 }
 
+/** Prefixes read at once into a batch. */
+export const prefixesPerBatchMax = 256
+
+/**
+ * The prefixes of a range in columns, some at a time, for a consumer that has something to do with
+ * several of them together. One batch serves for life; each `next` overwrites what the one before read.
+ */
+export class NlriBatch {
+  count = 0
+  /** `words` words a prefix, as the cursor gives them. */
+  readonly keys = new Uint32Array(prefixesPerBatchMax * 4)
+  readonly lengths = new Uint8Array(prefixesPerBatchMax)
+  readonly pathIds = new Uint32Array(prefixesPerBatchMax)
+  /** 1 for IPv4, 4 for IPv6. */
+  words = 1
+  readonly #cursor = new NlriCursor()
+
+  /** `range` must have been filled by UpdateReader.read from the same octets. */
+  start(bytes: Uint8Array, view: DataView, range: NlriRange): void {
+    this.words = range.family === 'ipv6-unicast' ? 4 : 1
+    this.#cursor.start(bytes, view, range)
+  }
+
+  /** Reads the next ones; false when there are none. */
+  next(): boolean {
+    const cursor = this.#cursor
+    const { keys, words } = this
+    let count = 0
+    while (count < prefixesPerBatchMax && cursor.next()) {
+      const at = count * words
+      keys[at] = cursor.w0
+      if (words === 4) {
+        keys[at + 1] = cursor.w1
+        keys[at + 2] = cursor.w2
+        keys[at + 3] = cursor.w3
+      }
+      this.lengths[count] = cursor.length
+      this.pathIds[count++] = cursor.pathId
+    }
+    this.count = count
+    return count > 0
+  }
+}
+
 /**
  * The first `bits` bits at `at`, left-aligned. It may look at octets behind the prefix, which the
  * mask removes; only at the end of the whole buffer are octets read one by one.

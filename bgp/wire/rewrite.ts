@@ -65,16 +65,16 @@ const value: Value = {
 }
 
 /** What an edit touches, in ascending order of code; everything between is copied. */
-const rules: readonly (readonly [code: number, rule: Rule])[] = [
-  [attributeCode.asPath, editAsPath],
-  [attributeCode.nextHop, addNextHop],
-  [attributeCode.med, editMed],
-  [attributeCode.localPref, editLocalPref],
-  [attributeCode.aggregator, editAggregator],
-  [attributeCode.originatorId, editOriginatorId],
-  [attributeCode.clusterList, editClusterList],
-  [attributeCode.as4Path, addAs4Path],
-  [attributeCode.as4Aggregator, addAs4Aggregator],
+const rules: readonly { readonly code: number; readonly apply: Rule }[] = [
+  { code: attributeCode.asPath, apply: editAsPath },
+  { code: attributeCode.nextHop, apply: addNextHop },
+  { code: attributeCode.med, apply: editMed },
+  { code: attributeCode.localPref, apply: editLocalPref },
+  { code: attributeCode.aggregator, apply: editAggregator },
+  { code: attributeCode.originatorId, apply: editOriginatorId },
+  { code: attributeCode.clusterList, apply: editClusterList },
+  { code: attributeCode.as4Path, apply: addAs4Path },
+  { code: attributeCode.as4Aggregator, apply: addAs4Aggregator },
 ]
 
 /**
@@ -92,7 +92,8 @@ export function rewriteAttributes(
   value.sourceStart = start
   value.sourceEnd = end
   let at = start
-  for (const [code, rule] of rules) {
+  for (let index = 0; index < rules.length; index++) {
+    const { code, apply } = rules[index]!
     const from = at
     while (at < end && source[at + 1]! < code) at = attributeEnd(source, at)
     if (at > from) out.copy(source, from, at)
@@ -103,7 +104,7 @@ export function rewriteAttributes(
       at = attributeEnd(source, at)
       value.end = at
     }
-    rule(edit, value, out)
+    apply(edit, value, out)
   }
   if (end > at) out.copy(source, at, end)
 }

@@ -20,7 +20,7 @@ import { nextHopProblem } from './next-hop.ts'
 import { checkNlri, type NlriRange } from './nlri.ts'
 import { NotificationError } from './notification.ts'
 
-export { NlriCursor, type NlriRange } from './nlri.ts'
+export { NlriBatch, NlriCursor, type NlriRange } from './nlri.ts'
 
 /** Long-lived; every field is overwritten by the next read, and nothing it shows may be kept. */
 export class UpdateReader {

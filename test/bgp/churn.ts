@@ -7,11 +7,11 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { EnginePeer } from '../../bgp/engine.ts'
 import type { FilterConfig, FilterRule } from '../../bgp/policy/types.ts'
-import type { MemberSink } from '../../bgp/rib/update-group.ts'
+import type { MemberSink } from '../../bgp/rib/member.ts'
 import type { FamilyName, PeerConfig } from '../../bgp/types.ts'
 import type { Negotiated } from '../../bgp/wire/context.ts'
 import { Random } from '../fuzz/random.ts'
-import { Bench, negotiated, peerConfig } from './engine-bench.ts'
+import { Bench, negotiated, peerConfig } from './engine-scene.ts'
 
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void

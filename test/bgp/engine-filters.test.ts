@@ -14,7 +14,7 @@ import {
   type Player,
   peerConfig,
   update,
-} from './engine-bench.ts'
+} from './engine-scene.ts'
 
 const anyRule: FilterRule = {
   action: 'Accept',

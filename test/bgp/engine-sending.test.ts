@@ -6,7 +6,7 @@
 import t from 'tap'
 import { GroupViews } from '../../bgp/group-views.ts'
 import type { FilterConfig } from '../../bgp/policy/types.ts'
-import { memberLagBytesMax } from '../../bgp/rib/update-group.ts'
+import { memberLagBytesMax } from '../../bgp/rib/member.ts'
 import { sentPaths } from '../../bgp/sent-paths.ts'
 import type { FamilyName, PeerConfig } from '../../bgp/types.ts'
 import type { Negotiated } from '../../bgp/wire/context.ts'
@@ -19,7 +19,7 @@ import {
   peerConfig,
   speaker,
   update,
-} from './engine-bench.ts'
+} from './engine-scene.ts'
 
 const family: FamilyName = 'ipv4-unicast'
 const agreed = { addPathSend: [family] } as const

@@ -10,7 +10,7 @@ import { encodeOwnAttributes } from '../../bgp/wire/attribute.ts'
 import { Writer } from '../../bgp/wire/bytes.ts'
 import type { Negotiated } from '../../bgp/wire/context.ts'
 import { NotificationError } from '../../bgp/wire/notification.ts'
-import { Bench, expected, join, type Player, saysSource, speaker, update } from './engine-bench.ts'
+import { Bench, expected, join, type Player, saysSource, speaker, update } from './engine-scene.ts'
 
 const seed = 417_179
 t.comment(`fast-check seed ${seed}`)

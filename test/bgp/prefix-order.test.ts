@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check'
 import t from 'tap'
-import { freshRowsMax, PrefixOrder } from '../../bgp/prefix-order.ts'
+import { freshRowsMax, PrefixOrder, passedOverMax } from '../../bgp/prefix-order.ts'
 import { maskInto, PrefixTable } from '../../bgp/rib/prefix-table.ts'
 
 const settings = { seed: 7, numRuns: 300 }
@@ -80,7 +80,7 @@ for (const [words, name] of [
 
 t.test('what changes while the order is built is in it', async (t) => {
   const table = new PrefixTable(1)
-  for (let n = 0; n < 200_000; n++) table.insert(Uint32Array.of(n << 8), 0, 24)
+  for (let n = 0; n < 400_000; n++) table.insert(Uint32Array.of(n << 8), 0, 24)
   const order = new PrefixOrder(table)
   const steps = order.build()
   let turn = 0
@@ -90,6 +90,34 @@ t.test('what changes while the order is built is in it', async (t) => {
   }
   t.ok(turn > 10, `${turn} turns`)
   t.ok(order.complete)
+  t.ok(isSorted(order, table))
+})
+
+t.test('the order before serves while the next is built', async (t) => {
+  const table = new PrefixTable(1)
+  for (let n = 0; n < 300_000; n++) table.insert(Uint32Array.of(n << 8), 0, 24)
+  const order = new PrefixOrder(table)
+  finish(order.build())
+  table.insert(Uint32Array.of(0x02000000), 0, 24)
+  const steps = order.build()
+  for (let turn = 0; !steps.next().done; turn++) {
+    table.insert(Uint32Array.of((0x400000 + turn) << 8), 0, 24)
+    if (turn % 8 === 0) t.ok(isSorted(order, table), `turn ${turn}`)
+  }
+  t.ok(isSorted(order, table))
+})
+
+t.test('an order of what is gone is worn out by the first walk over it', async (t) => {
+  const table = new PrefixTable(1)
+  for (let n = 0; n < passedOverMax + 10; n++) table.insert(Uint32Array.of(n << 8), 0, 24)
+  const order = new PrefixOrder(table)
+  finish(order.build())
+  for (let n = 0; n < passedOverMax; n++) table.remove(table.find(Uint32Array.of(n << 8), 0, 24))
+  t.notOk(order.worn, 'nobody has walked yet')
+  t.same([...order.after(null)], sortedRows(table))
+  t.ok(order.worn)
+  finish(order.build())
+  t.notOk(order.worn)
   t.same([...order.after(null)], sortedRows(table))
 })
 
@@ -110,6 +138,13 @@ t.test('beyond its list of new rows it says that it is not complete', async (t) 
 
 function finish(steps: Generator<void>): void {
   for (const _step of steps);
+}
+
+/** For tables so large that a comparison in words takes its time. */
+function isSorted(order: PrefixOrder, table: PrefixTable): boolean {
+  const expected = sortedRows(table)
+  const rows = [...order.after(null)]
+  return rows.length === expected.length && rows.every((row, at) => row === expected[at])
 }
 
 function sortedRows(table: PrefixTable): number[] {

@@ -4,7 +4,7 @@
  * announce meanwhile arrives.
  */
 import t from 'tap'
-import { memberQueueBytesMax } from '../../../bgp/rib/update-group.ts'
+import { memberQueueBytesMax } from '../../../bgp/rib/member.ts'
 import type { PeerConfig } from '../../../bgp/types.ts'
 import { keepalive, message } from '../session/scene.ts'
 import {

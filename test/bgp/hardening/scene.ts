@@ -46,6 +46,8 @@ export function dice(start: number): () => number {
 export class Router {
   readonly speaker: Speaker
   readonly events: SpeakerEvent[] = []
+  /** What the kernel writer was told, in order. */
+  readonly orders: string[] = []
   readonly address: string
   #tell: (states: readonly NextHopState[]) => void = () => {}
 
@@ -77,9 +79,10 @@ export class Router {
             this.#tell = listener
           },
         },
-        onRoutes: () => {},
+        onRoutes: ({ count }) => this.orders.push(`${count} routes`),
         onEvent: (event) => this.events.push(event),
-        onPath: () => {},
+        onPath: (path, alive) => this.orders.push(`${path} ${alive ? 'alive' : 'dead'}`),
+        onAvoid: (path, avoided) => this.orders.push(`${path} ${avoided ? 'avoided' : 'as usual'}`),
         selfAddress: (family) => (family === 'ipv4-unicast' ? address : null),
         subnetOf: () => '10.0.0.0/24',
       },

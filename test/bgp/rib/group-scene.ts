@@ -7,7 +7,7 @@ import type { FilterRule } from '../../../bgp/policy/types.ts'
 import { parseIpv4 } from '../../../bgp/prefix.ts'
 import type { PeerConfig } from '../../../bgp/types.ts'
 import type { Negotiated } from '../../../bgp/wire/context.ts'
-import { Bench, Listener, negotiated, peerConfig, speaker } from '../engine-bench.ts'
+import { Bench, Listener, negotiated, peerConfig, speaker } from '../engine-scene.ts'
 import { lineOf, type PlainAttributes, type PlainPeer, PlainRouter } from './plain-router.ts'
 
 const family = 'ipv4-unicast'

@@ -1,6 +1,7 @@
 /** The session as the speaker sees it: orders, changed settings, and what people are shown. */
 import t from 'tap'
 import type { PeerSession } from '../../../bgp/session/peer.ts'
+import { compareSettings } from '../../../bgp/session/settings.ts'
 import type { PeerConfig, SessionState } from '../../../bgp/types.ts'
 import {
   keepalive,
@@ -278,6 +279,15 @@ t.test('only parameters of TCP and OPEN reset a session', async (t) => {
       t.equal(speaker.peer.state, 'Established')
     }
   }
+})
+
+t.test('a key that takes the place of another resets nothing', async (t) => {
+  const [none, first, second] = [null, 'first', 'second'].map((password) =>
+    peerConfig({ password }),
+  ) as [PeerConfig, PeerConfig, PeerConfig]
+  t.equal(compareSettings(first, second), 'applied')
+  t.equal(compareSettings(none, first), 'reset', 'a first key is another connection')
+  t.equal(compareSettings(second, none), 'reset', 'and so is none any more')
 })
 
 t.test('a changed keepalive interval holds at once', async (t) => {

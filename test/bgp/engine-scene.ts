@@ -5,7 +5,7 @@
 import { Engine, type EnginePeer } from '../../bgp/engine.ts'
 import { formatPrefix } from '../../bgp/prefix.ts'
 import { judge, verdict } from '../../bgp/rib/export.ts'
-import type { MemberSink } from '../../bgp/rib/update-group.ts'
+import type { MemberSink } from '../../bgp/rib/member.ts'
 import type {
   FamilyName,
   NextHopState,
