@@ -1,6 +1,6 @@
 /**
  * Dynamic neighbours (a range of addresses instead of one) and what a changed configuration means
- * for a running session. Pure.
+ * for a running session.
  */
 import type { PeerEntry } from './peer-entry.ts'
 import { covers, parsePrefix } from './prefix.ts'
@@ -25,18 +25,57 @@ export type Admission =
   | { readonly range: PeerConfig }
   | { readonly refused: string }
 
+/**
+ * Peers that are there, found by what a connection is known by: thousands may come at once, so none
+ * of them may cost a walk through all others.
+ */
+export class Neighbourhood {
+  readonly #byAddress = new Map<string, PeerEntry[]>()
+  readonly #accepted = new Map<string, number>()
+
+  /** The entry's address and range stay what they are until it is removed. */
+  add(entry: PeerEntry): void {
+    const address = entry.config.address as string
+    const known = this.#byAddress.get(address)
+    if (known === undefined) this.#byAddress.set(address, [entry])
+    else known.push(entry)
+    this.#count(entry, 1)
+  }
+
+  remove(entry: PeerEntry): void {
+    const address = entry.config.address as string
+    const known = this.#byAddress.get(address)
+    if (!known?.includes(entry)) return
+    const others = known.filter((each) => each !== entry)
+    if (others.length > 0) this.#byAddress.set(address, others)
+    else this.#byAddress.delete(address)
+    this.#count(entry, -1)
+  }
+
+  /** The peer of this address; of several, the one that was there first. */
+  at(address: string): PeerEntry | null {
+    return this.#byAddress.get(address)?.[0] ?? null
+  }
+
+  /** How many neighbours this range has. */
+  acceptedBy(range: string): number {
+    return this.#accepted.get(range) ?? 0
+  }
+
+  #count({ range }: PeerEntry, by: number): void {
+    if (range !== null) this.#accepted.set(range, this.acceptedBy(range) + by)
+  }
+}
+
 /** Peers that are named win over ranges. */
 export function admit(
   address: string,
-  peers: Iterable<PeerEntry>,
+  neighbourhood: Neighbourhood,
   ranges: readonly PeerConfig[],
   refuse: readonly RefusedRange[],
 ): Admission {
-  const accepted = new Map<string, number>()
-  for (const { config, session, range } of peers) {
-    if (config.address === address) return { session }
-    if (range !== null) accepted.set(range, (accepted.get(range) ?? 0) + 1)
-  }
+  const known = neighbourhood.at(address)
+  if (known !== null) return { session: known.session }
   const range = ranges.find((each) => inRange(each.range as string, address))
   if (range === undefined) return { refused: 'no peer is configured for it' }
   if (range.heldDown !== null || range.shutdown) return { refused: `${range.name} is held down` }
@@ -44,7 +83,7 @@ export function admit(
   if (pods !== null) {
     return { refused: `it lies in ${pods.prefix} (${pods.reason}), where no router is` }
   }
-  if ((accepted.get(range.name) ?? 0) >= range.rangeLimit) {
+  if (neighbourhood.acceptedBy(range.name) >= range.rangeLimit) {
     return { refused: `${range.name} already has ${range.rangeLimit} neighbours` }
   }
   return { range }

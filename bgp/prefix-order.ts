@@ -7,7 +7,7 @@
  * kept in a short list beside it and merged while walking; what was removed, or came back under the
  * same row number as another prefix, no longer fits its copied key and is left out. So a walk that
  * goes from key to key gives every prefix that is there all along exactly once. When the list beside
- * is full, what comes later is missing until the order is built anew.
+ * is full, what comes later is missing until the order is built anew; meanwhile the old one serves.
  */
 import type { Prefix } from './prefix.ts'
 import { RowList } from './rib/columns.ts'
@@ -16,11 +16,20 @@ import type { PrefixTable } from './rib/prefix-table.ts'
 /** New prefixes merged into the order while walking; with more, it is built anew. */
 export const freshRowsMax = 2048
 /** Rows handled between two turns while the order is built. */
-export const rowsPerStepMax = 16_384
+export const rowsPerStepMax = 65_536
+/** Keys that no longer fit and were passed over in one walk; with more, the order is worn out. */
+export const passedOverMax = 65_536
 
 /** A digit of the radix sort: 11 bits, the last one of a word 10. */
 const digitShifts = [0, 11, 22] as const
 const digitMask = 0x7ff
+
+/** Rows inserted since an order was begun. */
+interface Fresh {
+  readonly rows: RowList
+  /** There were more than it holds. */
+  full: boolean
+}
 
 /** Keys as they were when the order was built, and the places of these in ascending order. */
 interface Sorted {
@@ -32,8 +41,11 @@ interface Sorted {
 
 export class PrefixOrder {
   readonly #table: PrefixTable
-  readonly #fresh = new RowList()
   #sorted: Sorted | null = null
+  #fresh: Fresh = { rows: new RowList(), full: false }
+  /** Of the order that is being built. */
+  #next: Fresh | null = null
+  #worn = false
 
   constructor(table: PrefixTable) {
     this.#table = table
@@ -46,7 +58,12 @@ export class PrefixOrder {
 
   /** Whether `after` gives every prefix that is in the table. */
   get complete(): boolean {
-    return this.#sorted !== null && this.#table.onInsert !== null
+    return this.#sorted !== null && !this.#fresh.full
+  }
+
+  /** Whether a walk had to pass over so much that building it anew costs less than further walks. */
+  get worn(): boolean {
+    return this.#worn
   }
 
   /** Bytes held at present. */
@@ -58,8 +75,8 @@ export class PrefixOrder {
   /** Builds the order; whoever drives it lets others run at every yield. */
   *build(): Generator<void> {
     const table = this.#table
-    this.#sorted = null
-    this.#fresh.clear()
+    const next: Fresh = { rows: new RowList(), full: false }
+    this.#next = next
     table.onInsert = (row) => this.#note(row)
     const keys = yield* this.#copyKeys()
     const count = keys.rows.length
@@ -71,6 +88,9 @@ export class PrefixOrder {
       if (yield* scatter(places, spare, digit)) [places, spare] = [spare, places]
     }
     this.#sorted = { ...keys, places }
+    this.#fresh = next
+    this.#worn = false
+    this.#next = null
   }
 
   /** Rows behind `lower` in ascending order; null: from the first. Only once `built`. */
@@ -80,10 +100,14 @@ export class PrefixOrder {
     const table = this.#table
     const fresh = this.#freshAfter(lower)
     let next = 0
+    let passedOver = 0
     for (let at = this.#firstAfter(sorted, lower); at < sorted.places.length; at++) {
       const place = sorted.places[at] as number
       const row = sorted.rows[place] as number
-      if (this.#compareCopied(sorted, place, row) !== 0) continue
+      if (this.#compareCopied(sorted, place, row) !== 0) {
+        if (++passedOver === passedOverMax) this.#worn = true
+        continue
+      }
       while (next < fresh.length && table.compare(fresh[next] as number, row) <= 0) {
         const early = fresh[next++] as number
         if (early !== row) yield early
@@ -94,8 +118,18 @@ export class PrefixOrder {
   }
 
   #note(row: number): void {
-    if (this.#fresh.length < freshRowsMax) this.#fresh.push(row)
-    else this.#table.onInsert = null
+    let noted = false
+    for (const fresh of [this.#fresh, this.#next]) {
+      if (fresh === null || fresh.full) continue
+      if (fresh.rows.length < freshRowsMax) {
+        fresh.rows.push(row)
+        noted = true
+      } else {
+        fresh.full = true
+      }
+    }
+    // Then an insertion costs nothing any more.
+    if (!noted) this.#table.onInsert = null
   }
 
   *#copyKeys(): Generator<void, Omit<Sorted, 'places'>> {
@@ -127,8 +161,9 @@ export class PrefixOrder {
   #freshAfter(lower: Prefix | null): number[] {
     const table = this.#table
     const rows = new Set<number>()
-    for (let at = 0; at < this.#fresh.length; at++) {
-      const row = this.#fresh.rows[at] as number
+    const fresh = this.#fresh.rows
+    for (let at = 0; at < fresh.length; at++) {
+      const row = fresh.rows[at] as number
       if (table.used(row) && (lower === null || compareRow(table, row, lower) > 0)) rows.add(row)
     }
     return [...rows].sort((a, b) => table.compare(a, b))

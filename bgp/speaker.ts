@@ -7,7 +7,14 @@
  */
 import { Engine } from './engine.ts'
 import { Limits } from './limits.ts'
-import { admit, dynamicConfig, inRange, listenerKeys, routesDiffer } from './neighbours.ts'
+import {
+  admit,
+  dynamicConfig,
+  inRange,
+  listenerKeys,
+  Neighbourhood,
+  routesDiffer,
+} from './neighbours.ts'
 import { Pauses } from './pauses.ts'
 import type { PeerEntry } from './peer-entry.ts'
 import { parseIpv4 } from './prefix.ts'
@@ -51,6 +58,11 @@ export interface SpeakerPorts {
   readonly onEvent: (event: SpeakerEvent) => void
   /** The way to a peer's address is dead by its silence (hold timer), or lives (Established). */
   readonly onPath?: (address: string, alive: boolean) => void
+  /**
+   * What a peer sent is about to be withdrawn, or has been: `avoided` until then. It says nothing of
+   * the way to that address.
+   */
+  readonly onAvoid?: (address: string, avoided: boolean) => void
   /** This node's address to be used as next hop in a family, given the session's local address. */
   readonly selfAddress: (family: FamilyName, localAddress: string) => string | null
   /** The subnet of an own address as CIDR, or null. */
@@ -63,6 +75,7 @@ export class Speaker implements SessionHandler {
   readonly #listeners: Listeners
   /** By name; dynamic neighbours included. */
   readonly #peers = new Map<string, PeerEntry>()
+  readonly #neighbourhood = new Neighbourhood()
   readonly #bySession = new Map<PeerSession, PeerEntry>()
   readonly #byNumber = new Map<number, PeerEntry>()
   #ranges: readonly PeerConfig[] = []
@@ -207,6 +220,7 @@ export class Speaker implements SessionHandler {
     entry.member = this.engine.join(entry.config, negotiated, addresses, session, returning)
     this.#byNumber.set(entry.member.number, entry)
     this.#ports.onPath?.(addresses.remote, true)
+    this.#ports.onAvoid?.(addresses.remote, false)
     if (ghost !== null) this.#restarts.returned(entry, ghost, negotiated)
   }
 
@@ -218,11 +232,23 @@ export class Speaker implements SessionHandler {
     const keep = retainedFamilies(end, member.negotiated)
     this.#restarts.cancel(entry)
     this.#refreshes.cancel(entry)
-    // The kernel leaves a dead next hop before the routes are withdrawn one by one.
-    if (keep.length === 0 && fellSilent(end)) this.#ports.onPath?.(member.addresses.remote, false)
+    if (keep.length === 0) this.#leaveFirst(member.addresses.remote, end)
     entry.member = null
     this.engine.leave(member, keep)
     if (keep.length > 0) this.#restarts.keep(entry, member, keep)
+  }
+
+  /**
+   * The kernel leaves the peer before its routes are withdrawn one by one: at once where it fell
+   * silent, and otherwise, but for our own wish, wherever there is another way.
+   */
+  #leaveFirst(remote: string, end: SessionEnd): void {
+    if (fellSilent(end)) {
+      this.#ports.onPath?.(remote, false)
+    } else if (end.cause !== 'stopped' && this.#ports.onAvoid !== undefined) {
+      this.#ports.onAvoid(remote, true)
+      this.engine.whenSettled(() => this.#ports.onAvoid?.(remote, false))
+    }
   }
 
   update(
@@ -408,6 +434,7 @@ export class Speaker implements SessionHandler {
       overLimit: null,
     }
     this.#peers.set(config.name, entry)
+    this.#neighbourhood.add(entry)
     this.#bySession.set(session, entry)
     if (this.#started) session.start()
     return entry
@@ -421,6 +448,7 @@ export class Speaker implements SessionHandler {
 
   #forget(entry: PeerEntry): void {
     this.#bySession.delete(entry.session)
+    this.#neighbourhood.remove(entry)
     entry.session.tape.discard()
     if (entry.range !== null) {
       this.#pauses.keep(entry.config.address as string, entry.session.pace)
@@ -436,7 +464,9 @@ export class Speaker implements SessionHandler {
     const same = JSON.stringify(before.maxPrefixes) === JSON.stringify(wanted.maxPrefixes)
     const config = overLimit !== null && same ? { ...wanted, heldDown: overLimit } : wanted
     if (!same) entry.overLimit = null
+    this.#neighbourhood.remove(entry)
     entry.config = config
+    this.#neighbourhood.add(entry)
     const outcome = entry.session.reconfigure(config)
     // What is down by order is not waited for, whatever it was doing.
     if (entry.ghost !== null && blockedReason(config) !== null) this.#restarts.drop(entry)
@@ -448,7 +478,7 @@ export class Speaker implements SessionHandler {
 
   #accept(incoming: Incoming): void {
     const { remoteAddress } = incoming
-    const answer = admit(remoteAddress, this.#peers.values(), this.#ranges, this.#config.refuse)
+    const answer = admit(remoteAddress, this.#neighbourhood, this.#ranges, this.#config.refuse)
     if ('session' in answer) {
       answer.session.incoming(incoming)
     } else if ('range' in answer) {

@@ -20,6 +20,8 @@ export const stretchRowsMax = 128
 const stretchLooksMax = 16_384
 /** After building an order, this many times as long nothing is built: a tenth of the thread. */
 const restFactor = 10
+/** So long after its rest an order still serves while it is built anew; who comes later waits. */
+const servesMs = 10_000
 
 /** A page ends with the last prefix looked at; `left` prefixes were not found yet. */
 export interface Page {
@@ -71,16 +73,18 @@ export class TableReader {
 
   /**
    * Builds the orders of large tables in bounded turns. One that lacks the newest prefixes is good
-   * enough until it may be built again: some seconds later, at a million routes.
+   * enough until it has been built again: some seconds later, at a million routes.
    */
   async prepare(): Promise<void> {
     for (const family of familyNames) {
       const ordered = this.#of(this.#engine.rib(family))
-      if (ordered.rib.prefixes.size <= scannedRowsMax || ordered.order.complete) continue
-      const tired = this.#clock.now() < ordered.restsUntil
-      if (tired && ordered.order.built) continue
+      const { complete, worn } = ordered.order
+      if (ordered.rib.prefixes.size <= scannedRowsMax || (complete && !worn)) continue
+      const overdueMs = this.#clock.now() - ordered.restsUntil
+      const usable = ordered.order.built && !ordered.order.worn
+      if (overdueMs < 0 && usable) continue
       ordered.building ??= this.#build(ordered)
-      await ordered.building
+      if (overdueMs > servesMs || !usable) await ordered.building
     }
   }
 

@@ -268,6 +268,11 @@ export interface Connection {
   write(bytes: Uint8Array): boolean
   /** Several blocks in one go (one writev). */
   writeAll(blocks: readonly Uint8Array[]): boolean
+  /**
+   * Another TCP-MD5 key in place of the one in force; absent where there are no keys.
+   * @throws Error when the kernel doesn't take it
+   */
+  rekey?(password: string): void
   pause(): void
   resume(): void
   /** Orderly close after what is queued. */

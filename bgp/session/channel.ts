@@ -3,9 +3,9 @@
  * orderly end. A channel is thrown away with its connection, so that nothing of one session leaks
  * into the next; timers are not here for that reason, they belong to the peer.
  *
- * Reading is bounded: after `messagesPerTurnMax` messages the socket is paused and the rest is taken
- * up in a later turn of the event loop, so that a flood from one peer never delays the keepalives,
- * or the questions, of the others.
+ * Reading is bounded: after `messagesPerTurnMax` messages, or `readMsMax` where they cost more than
+ * usual, the socket is paused and the rest is taken up in a later turn of the event loop, so that a
+ * flood from one peer never delays the keepalives, or the questions, of the others.
  */
 
 import type { Clock, Connection, ConnectionError, ConnectionEvents, Timer } from '../types.ts'
@@ -13,6 +13,9 @@ import { Framer } from '../wire/framer.ts'
 import { messageType } from '../wire/message.ts'
 
 export const messagesPerTurnMax = 256
+/** Milliseconds of reading in a turn, looked at after every `messagesPerLook` messages. */
+export const readMsMax = 5
+const messagesPerLook = 16
 
 /** A ROUTE-REFRESH of 23 octets may cost a walk through a whole table, so few of them fill a turn. */
 export const refreshesPerTurnMax = 2
@@ -57,6 +60,11 @@ export class Channel implements ConnectionEvents {
     this.#connection = connection
     this.#ready = ready
     if (this.#phase === 'gone') connection.destroy()
+  }
+
+  /** @throws Error when the connection can't take the key */
+  rekey(password: string): void {
+    this.#connection?.rekey?.(password)
   }
 
   /** Where the messages lie that `message` is called with. */
@@ -164,7 +172,9 @@ export class Channel implements ConnectionEvents {
       if (this.#phase === 'open') this.#events.message(this, type, start, end)
     }
     try {
+      const until = this.#clock.now() + readMsMax
       while (this.#phase === 'open' && !this.#halted && left > 0) {
+        if (left % messagesPerLook === 0 && this.#clock.now() > until) break
         // One at a time, since any message may call a halt or end the channel.
         if (!framer.step(1, visit)) {
           this.#resume()

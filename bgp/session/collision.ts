@@ -11,6 +11,13 @@
  * on the one connection while we give it up for the other, which is how both ends come to close
  * each other's session for ever.
  */
+import { NotificationError } from '../wire/notification.ts'
+
+/** What the loser is told. Made once: most lanes that are stopped with it have no connection. */
+export const preferred = new NotificationError(
+  'cease/connectionCollision',
+  'another connection was preferred',
+)
 
 export interface Contender {
   readonly state: 'none' | 'OpenSent' | 'OpenConfirm' | 'Established'

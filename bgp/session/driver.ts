@@ -10,6 +10,8 @@
  * meanwhile. After an error (a broken protocol, silence, a NOTIFICATION other than Cease) the peer
  * stays Idle for the pause and is not even let in, because an error tends to repeat itself. The
  * pauses only become short again when a session has lasted for minutes.
+ *
+ * This file is long because whatever joins the lanes of a peer stands here.
  */
 
 import type { Clock, Connection, Incoming, PeerConfig, SessionState, Transport } from '../types.ts'
@@ -18,7 +20,7 @@ import type { RefreshSubtype } from '../wire/message.ts'
 import { encodeShutdownText, type Fault, NotificationError } from '../wire/notification.ts'
 import type { Open } from '../wire/open.ts'
 import type { Channel } from './channel.ts'
-import { resolveCollision } from './collision.ts'
+import { preferred, resolveCollision } from './collision.ts'
 import { Farewells } from './farewells.ts'
 import type { Failure, TimerName } from './fsm.ts'
 import { Lane } from './lane.ts'
@@ -105,7 +107,10 @@ export class Driver implements LaneOwner {
 
   /** The lane that got further: its state is the peer's. */
   get foremost(): Lane {
-    return this.#lanes.reduce((best, lane) => (lane.rank > best.rank ? lane : best))
+    // Asked for every write.
+    let best = this.#outgoing
+    for (const lane of this.#lanes) if (lane.rank > best.rank) best = lane
+    return best
   }
 
   get retrySeconds(): number {
@@ -172,10 +177,25 @@ export class Driver implements LaneOwner {
     } else {
       this.enter()
       // A peer that dials again has given up what it dialled before.
-      lane.stop(collision(), 'replaced by a newer connection')
+      lane.stop(preferred, 'replaced by a newer connection')
       lane.start()
       lane.adopt((channel) => incoming.accept(channel))
       this.leave(true)
+    }
+  }
+
+  /**
+   * Gives connections the key of the settings, in place of the one they have: what the peer sends by
+   * the old key is lost and sent again, until it has the new one too.
+   */
+  rekey(): void {
+    const { password } = this.config
+    if (password === null) return
+    try {
+      for (const lane of this.#lanes) lane.rekey(password)
+    } catch (error) {
+      const reason = `the new key can't be set: ${(error as Error).message}`
+      this.halt('cease/otherConfigurationChange', null, reason)
     }
   }
 
@@ -184,7 +204,7 @@ export class Driver implements LaneOwner {
     this.enter()
     for (const lane of this.#lanes) lane.retime()
     if (this.config.passive && !this.#outgoing.committed) {
-      this.#outgoing.stop(collision(), 'the peer is to connect')
+      this.#outgoing.stop(preferred, 'the peer is to connect')
     }
     this.leave(true)
   }
@@ -221,13 +241,13 @@ export class Driver implements LaneOwner {
       lane.wait(negotiated)
       this.#timers.set('verdict', verdictSeconds)
     } else if (verdict === 'yield') {
-      lane.stop(collision(), 'another connection was preferred')
+      lane.stop(preferred, preferred.message)
     } else {
       this.pace.opened()
       if (verdict === 'succeed') this.pace.sessionFailed(this.config.connectRetrySeconds)
       for (const other of rivals) {
         if (verdict === 'succeed') other.replace()
-        else other.stop(collision(), 'another connection was preferred')
+        else other.stop(preferred, preferred.message)
       }
       lane.confirm(negotiated)
     }
@@ -240,7 +260,7 @@ export class Driver implements LaneOwner {
     for (const lane of this.#lanes) {
       const { state } = lane.contender
       if (state !== 'none' && state !== 'Established') {
-        lane.stop(collision(), 'another connection was preferred')
+        lane.stop(preferred, preferred.message)
       }
     }
     this.#events.up(negotiated)
@@ -363,7 +383,7 @@ export class Driver implements LaneOwner {
     this.enter()
     if (name === 'verdict') {
       for (const lane of [this.#outgoing, this.#incoming]) {
-        if (lane.waiting) this.#other(lane).stop(collision(), 'it sent no OPEN in time')
+        if (lane.waiting) this.#other(lane).stop(preferred, 'it sent no OPEN in time')
       }
     }
     this.leave(true)
@@ -386,10 +406,6 @@ export class Driver implements LaneOwner {
   #other(lane: Lane): Lane {
     return lane === this.#outgoing ? this.#incoming : this.#outgoing
   }
-}
-
-function collision(): NotificationError {
-  return new NotificationError('cease/connectionCollision', 'another connection was preferred')
 }
 
 /** RFC 9003 §2: a text goes with shutdown and reset only. */

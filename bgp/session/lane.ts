@@ -4,7 +4,8 @@
  * performs what the state machine orders, reads and counts messages, and asks its owner (driver.ts)
  * for everything that concerns the peer as a whole: collisions, pacing, the speaker.
  *
- * RFC 4271 §8.2, RFC 9687 (send hold timer).
+ * RFC 4271 §8.2, RFC 9687 (send hold timer). This file is long because the state machine, its timers
+ * and the connection meet here.
  */
 
 import type { Connection, ConnectionError, SessionState } from '../types.ts'
@@ -138,6 +139,11 @@ export class Lane implements ChannelEvents {
 
   get localAddress(): string | null {
     return this.#channel?.localAddress ?? null
+  }
+
+  /** @throws Error when the connection can't take the key */
+  rekey(password: string): void {
+    this.#channel?.rekey(password)
   }
 
   get queuedBytes(): number {

@@ -164,6 +164,7 @@ export class PeerSession {
       : 'cease/otherConfigurationChange',
   ): SettingsChange {
     const change = compareSettings(this.config, config)
+    const rekeyed = this.config.password !== config.password
     if (change !== 'unchanged') this.tape.configure(this.config, config, fault)
     this.#driver.config = config
     const blocked = blockedReason(config)
@@ -172,6 +173,7 @@ export class PeerSession {
       this.#driver.halt(fault, text, blocked ?? 'its settings changed, connecting anew')
     } else if (change === 'applied') {
       if (blocked !== null) this.#record.reason = blocked
+      if (rekeyed) this.#driver.rekey()
       this.#driver.apply()
     }
     return change

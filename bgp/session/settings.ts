@@ -5,8 +5,11 @@
 
 import type { DialOptions, PeerConfig } from '../types.ts'
 
-/** A row for each setting; the type makes sure that none is forgotten. */
-const effects: { readonly [K in keyof PeerConfig]-?: 'reset' | 'live' } = {
+/**
+ * A row for each setting; the type makes sure that none is forgotten. `rekey`: one key takes another's
+ * place under the session; a first key, or none any more, means a new one.
+ */
+const effects: { readonly [K in keyof PeerConfig]-?: 'reset' | 'live' | 'rekey' } = {
   name: 'live',
   origin: 'live',
   description: 'live',
@@ -18,7 +21,7 @@ const effects: { readonly [K in keyof PeerConfig]-?: 'reset' | 'live' } = {
   localAsn: 'reset',
   localAddress: 'reset',
   passive: 'live',
-  password: 'reset',
+  password: 'rekey',
   holdSeconds: 'reset',
   keepaliveSeconds: 'live',
   connectRetrySeconds: 'live',
@@ -53,6 +56,8 @@ export function compareSettings(before: PeerConfig, after: PeerConfig): Settings
     (key) => !same(before[key], after[key]),
   )
   if (changed.some((key) => effects[key] === 'reset')) return 'reset'
+  const isFirstOrLast = (key: keyof PeerConfig) => before[key] === null || after[key] === null
+  if (changed.some((key) => effects[key] === 'rekey' && isFirstOrLast(key))) return 'reset'
   // Another reason to stay down is only news to people; being let go, or not, is a new session.
   if ((before.heldDown === null) !== (after.heldDown === null)) return 'reset'
   return changed.length === 0 ? 'unchanged' : 'applied'

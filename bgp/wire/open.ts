@@ -29,14 +29,18 @@ const extendedMark = 255
 const classicLengthMax = 253
 
 const reader = new Reader()
+// Long-lived: a thousand peers may come at once.
+const capabilities = new Writer(maxMessageLength)
+const message = new Writer(maxMessageLength)
 
 /** A whole OPEN message; lengths are two octets wide only when one octet can't say them. */
 export function encodeOpen(open: Open): Uint8Array {
-  const capabilities = new Writer(maxMessageLength)
+  capabilities.reset()
   for (const capability of open.capabilities) encodeCapability(capability, capabilities)
   const value = capabilities.written()
 
-  const out = new Writer(maxMessageLength)
+  const out = message
+  out.reset()
   writeHeader(out, messageType.open, 0)
   out.u8(open.version)
   out.u16(open.asn)

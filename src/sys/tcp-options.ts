@@ -119,6 +119,15 @@ export function socketAddress(text: string, port: number): Uint8Array {
   return bytes
 }
 
+/**
+ * Node 22 and later dial an address whose zone doesn't exist without one, and wait in vain.
+ * @throws ENODEV
+ */
+export function checkZone(address: string): void {
+  const [, zone] = address.split('%')
+  if (zone !== undefined) interfaceIndex(zone)
+}
+
 /** An interface that has a link-local address, which is the only kind a zone is used with. */
 function interfaceIndex(zone: string): number {
   const address = networkInterfaces()[zone]?.find((one) => one.family === 'IPv6' && one.scopeid > 0)

@@ -2,7 +2,8 @@
  * TCP as BGP wants it: the speaker's Transport on node:net, with the options Node has no word for
  * (tcp-options.ts) set before the first packet leaves or is answered. An option that cannot be set is
  * an error and never a connection without it. A listener has one family, so that addresses never come
- * as ::ffff:a.b.c.d. RFC 2385 (MD5), RFC 5082 (GTSM).
+ * as ::ffff:a.b.c.d. RFC 2385 (MD5), RFC 5082 (GTSM). This file is long because
+ * dialling and accepting make one kind of connection, of sockets that are made by hand.
  */
 
 import net from 'node:net'
@@ -19,7 +20,7 @@ import type {
 } from '../../bgp/types.ts'
 import { findPortHolder } from '../host/port-holder.ts'
 import * as libc from './libc.ts'
-import { bindListener, familyOf, openSocket, setKey, setTtl } from './tcp-options.ts'
+import { bindListener, checkZone, familyOf, openSocket, setKey, setTtl } from './tcp-options.ts'
 
 /** From here on `write` asks its caller to wait: enough to keep the kernel busy for a while. */
 const queuedBytesHigh = 256 * 1024
@@ -37,10 +38,25 @@ const receiveBuffer = new Uint8Array(receiveBytesMax)
 
 /** What Node's sockets take and its types lack words for. */
 interface SocketOptions extends net.SocketConstructorOpts {
-  readonly onread: net.OnReadOpts
+  readonly onread?: net.OnReadOpts
   readonly handle?: object
   /** Reading begins when it is asked for. */
   readonly manualStart?: boolean
+}
+
+/** A connection as Node's server accepts it, before it makes a socket of it. */
+interface AcceptedHandle {
+  readonly fd: number
+  /** Fills in an end of the connection; not 0: there is none any more. */
+  getpeername(end: Partial<net.AddressInfo>): number
+  getsockname(end: Partial<net.AddressInfo>): number
+  setNoDelay(on: boolean): void
+  close(): void
+}
+
+/** The listening half of it. */
+interface ListeningHandle {
+  onconnection: (status: number, accepted: AcceptedHandle | undefined) => void
 }
 
 /** Where that goes which a socket reads. */
@@ -93,6 +109,7 @@ function dialSocket(
   { address, password, ttl, minTtl }: DialOptions,
   onread: net.OnReadOpts,
 ): net.Socket {
+  checkZone(address)
   const plain: SocketOptions = { onread }
   if (password === null && ttl === null && minTtl === null) return new net.Socket(plain)
   const family = familyOf(address)
@@ -109,30 +126,11 @@ function dialSocket(
   return new net.Socket(manual)
 }
 
-/**
- * The same connection under another socket, which reads as we want it: a server makes its sockets
- * itself. Neither has read anything yet.
- */
-function reopen(accepted: net.Socket, onread: net.OnReadOpts): net.Socket {
-  const holder = accepted as unknown as { _handle: object | null }
-  const handle = holder._handle
-  // Already closed by the peer: it will say so.
-  if (handle === null) return accepted
-  const again: SocketOptions = { handle, onread, manualStart: true }
-  const socket = new net.Socket(again)
-  holder._handle = null
-  accepted.destroy()
-  return socket
-}
-
 async function listen(
   { address, family, port, backlog, keys }: ListenOptions,
   accept: (incoming: Incoming) => void,
 ): Promise<Listener> {
-  // Nothing is read from a connection before somebody has taken it.
-  const server = net.createServer({ pauseOnConnect: true, noDelay: true }, (socket) =>
-    accept(new TcpIncoming(socket, family)),
-  )
+  const server = net.createServer()
   const fd = openSocket(family)
   const listener = new TcpListener(server, fd)
   try {
@@ -150,9 +148,44 @@ async function listen(
   }).catch((cause) => {
     throw nameHolder(cause, port)
   })
-  // One connection that could not be accepted, for want of descriptors say; the listener lives on.
-  server.on('error', (error) => process.emitWarning(`accept on port ${port}: ${error.message}`))
+  takeConnections(server, port, (handle) => welcome(handle, family, accept))
   return listener
+}
+
+/**
+ * Takes the connections as they are accepted, instead of the sockets that the server would make of
+ * them: those read into buffers of their own, and a thousand nodes come back in one second.
+ */
+function takeConnections(
+  server: net.Server,
+  port: number,
+  take: (handle: AcceptedHandle) => void,
+): void {
+  const { _handle: listening } = server as unknown as { _handle: ListeningHandle }
+  if (typeof listening?.onconnection !== 'function') {
+    throw new Error(`Node ${process.version} accepts connections in a way that isn't known here`)
+  }
+  listening.onconnection = (status, handle) => {
+    if (handle !== undefined) take(handle)
+    // For want of descriptors, say; the listener lives on.
+    else process.emitWarning(`accept on port ${port}: ${libc.errnoName(-status)}`)
+  }
+}
+
+function welcome(
+  handle: AcceptedHandle,
+  family: 4 | 6,
+  accept: (incoming: Incoming) => void,
+): void {
+  const remote: Partial<net.AddressInfo> = {}
+  const local: Partial<net.AddressInfo> = {}
+  // One that has been reset already has no ends.
+  if (handle.getpeername(remote) !== 0 || handle.getsockname(local) !== 0) {
+    handle.close()
+    return
+  }
+  handle.setNoDelay(true)
+  accept(new TcpIncoming(handle, family, remote, local))
 }
 
 /** Says who has the port, where that can be known. */
@@ -213,40 +246,59 @@ class TcpIncoming implements Incoming {
   readonly remoteAddress: string
   readonly remotePort: number
   readonly localAddress: string
-  #socket: net.Socket
+  readonly #localPort: number
+  readonly #handle: AcceptedHandle
   readonly #family: 4 | 6
 
-  constructor(socket: net.Socket, family: 4 | 6) {
-    this.#socket = socket
+  constructor(
+    handle: AcceptedHandle,
+    family: 4 | 6,
+    remote: Partial<net.AddressInfo>,
+    local: Partial<net.AddressInfo>,
+  ) {
+    this.#handle = handle
     this.#family = family
-    this.remoteAddress = socket.remoteAddress ?? ''
-    this.remotePort = socket.remotePort ?? 0
-    this.localAddress = socket.localAddress ?? ''
-    // It may break before anybody has taken it; whoever takes it is told by its closing.
-    socket.on('error', () => {})
+    this.remoteAddress = remote.address ?? ''
+    this.remotePort = remote.port ?? 0
+    this.localAddress = local.address ?? ''
+    this.#localPort = local.port ?? 0
   }
 
   accept(events: ConnectionEvents): Connection {
-    const { remoteAddress, remotePort, localAddress } = this
-    const ends = { address: remoteAddress, port: remotePort, localAddress }
+    const { remoteAddress: address, remotePort: port, localAddress } = this
+    const ends = { address, port, localAddress, localPort: this.#localPort }
     const reader: Reader = { take: ignore }
-    this.#socket = reopen(this.#socket, readInto(reader))
-    const connection = new TcpConnection(this.#socket, reader, events, ends)
-    this.#socket.resume()
+    const socket = this.#socket(readInto(reader))
+    const connection = new TcpConnection(socket, reader, events, ends)
+    socket.resume()
     return connection
   }
 
   setTtl(ttl: number | null, minTtl: number | null): void {
     if (ttl === null && minTtl === null) return
-    const { _handle: handle } = this.#socket as unknown as { _handle: { fd: number } | null }
-    // Already closed by the peer; there is nothing left to protect.
-    if (handle === null) return
-    setTtl(handle.fd, this.#family, ttl, minTtl)
+    setTtl(this.#handle.fd, this.#family, ttl, minTtl)
   }
 
   reject(): void {
-    this.#socket.resetAndDestroy()
+    const socket = this.#socket()
+    // Nobody is told of what becomes of it.
+    socket.on('error', () => {})
+    socket.resetAndDestroy()
   }
+
+  /** Nothing is read before that is asked for. */
+  #socket(onread?: net.OnReadOpts): net.Socket {
+    const options = { handle: this.#handle, manualStart: true, ...(onread && { onread }) }
+    return new net.Socket(options as SocketOptions)
+  }
+}
+
+/** What is known of a connection's ends beforehand. */
+interface Ends {
+  readonly address: string
+  readonly port: number
+  readonly localAddress: string | null
+  readonly localPort?: number
 }
 
 class TcpConnection implements Connection {
@@ -261,18 +313,13 @@ class TcpConnection implements Connection {
   /** Something waits in the queue, so `drained` is owed. */
   #owed = false
 
-  constructor(
-    socket: net.Socket,
-    reader: Reader,
-    events: ConnectionEvents,
-    ends: { readonly address: string; readonly port: number; readonly localAddress: string | null },
-  ) {
+  constructor(socket: net.Socket, reader: Reader, events: ConnectionEvents, ends: Ends) {
     this.#socket = socket
     this.#events = events
     this.remoteAddress = ends.address
     this.remotePort = ends.port
-    this.#localAddress = socket.localAddress ?? ends.localAddress ?? ''
-    this.#localPort = socket.localPort ?? 0
+    this.#localAddress = ends.localAddress ?? ''
+    this.#localPort = ends.localPort ?? 0
     socket.on('connect', () => this.#connected())
     reader.take = (chunk) => {
       if (!this.#silent) events.data(chunk)
@@ -297,6 +344,12 @@ class TcpConnection implements Connection {
 
   get queuedBytes(): number {
     return this.#socket.writableLength
+  }
+
+  rekey(password: string): void {
+    const { _handle: handle } = this.#socket as unknown as { _handle: { fd: number } | null }
+    // One that is over needs no key.
+    if (handle !== null && handle.fd >= 0) setKey(handle.fd, this.remoteAddress, password)
   }
 
   write(bytes: Uint8Array): boolean {

@@ -196,7 +196,7 @@ t.test('attempts that fail tell why by the name of the errno', async (t) => {
     ['nobody listens', {}, 'ECONNREFUSED'],
     ['nobody listens, with options', { ttl: 64 }, 'ECONNREFUSED'],
     ['the source address is not here', { localAddress: '192.0.2.77' }, 'EADDRNOTAVAIL'],
-    ['the zone does not exist', { address: 'fe80::1%rl-none0', ttl: 255 }, 'EINVAL'],
+    ['the zone does not exist', { address: 'fe80::1%rl-none0', ttl: 255 }, 'ENODEV'],
     ['a key that is too long', { password: 'x'.repeat(81) }, 'EINVAL'],
   ]
   for (const [caption, options, code] of rows) {
@@ -296,6 +296,33 @@ for (const { family, server, client, net } of families) {
       /two different MD5 keys/,
     )
   })
+
+  t.test(
+    `IPv${family}: keys change under a connection`,
+    { skip: await withoutMd5() },
+    async (t) => {
+      const keys = (password: string) => [{ prefix: client, password }]
+      const { listener, accepted } = await door(t, { family, address: server, keys: keys('first') })
+      const target = { address: server, port: listener.port, localAddress: client }
+      const near = dial(t, { ...target, password: 'first' })
+      await until('it is accepted', () => near.isConnected && accepted.length === 1)
+      const [far] = accepted
+      const say = async (text: string) => {
+        near.connection?.write(new TextEncoder().encode(text))
+        await until(`"${text}" comes`, () => far?.heard.endsWith(text) === true)
+      }
+      await say('by the first key')
+      const before = counter('TCPMD5Failure')
+      near.connection?.rekey?.('second')
+      near.connection?.write(new TextEncoder().encode('by the second'))
+      await until('the other end refuses it', () => counter('TCPMD5Failure') > before)
+      t.notMatch(far?.heard, /second/)
+      far?.connection?.rekey?.('second')
+      await until('it is sent again and taken', () => far?.heard.endsWith('by the second') === true)
+      await say('and so is the next')
+      t.equal(near.error, 'none', 'nobody noticed')
+    },
+  )
 
   t.test(`IPv${family}: GTSM drops what has come too far (RFC 5082)`, async (t) => {
     const guard = { ttl: 255, minTtl: 255 }
