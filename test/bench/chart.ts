@@ -32,16 +32,10 @@ const labelHeight = 15
 
 export function drawChart(chart: Chart): string {
   const points = chart.lines.flatMap((line) => line.points)
-  const x = makeScale(
-    points.map((point) => point.x),
-    plot.left,
-    plot.right,
-  )
-  const y = makeScale(
-    points.flatMap(({ least, most }) => [least, most]),
-    plot.bottom,
-    plot.top,
-  )
+  const sizes = points.map((point) => point.x)
+  const values = points.flatMap(({ least, most }) => [least, most])
+  const x = makeScale(sizes, plot.left, plot.right, 'close')
+  const y = makeScale(values, plot.bottom, plot.top, 'decades')
   const style = 'font-family="system-ui, sans-serif" font-size="12" fill="#222"'
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" ${style}>`,
@@ -55,13 +49,9 @@ export function drawChart(chart: Chart): string {
       chart.xTitle,
       'text-anchor="middle" fill="#666"',
     ),
-    ...drawGrid(
-      x,
-      y,
-      points.map((point) => point.x),
-    ),
+    ...drawGrid(x, y, sizes),
     ...chart.lines.flatMap((line, index) => drawLine(line, colourOf(index), x, y)),
-    ...drawLabels(chart.lines, y),
+    ...drawLabels(chart.lines, x, y),
     '</svg>',
     '',
   ].join('\n')
@@ -73,16 +63,27 @@ interface Scale {
   readonly decades: readonly number[]
 }
 
-/** Logarithmic; from the decade below the least value to the one above the largest. */
-function makeScale(values: readonly number[], from: number, to: number): Scale {
+/** Logarithmic; from the least value to the largest, or from the decade below to the one above. */
+function makeScale(
+  values: readonly number[],
+  from: number,
+  to: number,
+  fit: 'close' | 'decades',
+): Scale {
   const positive = values.filter((value) => value > 0)
-  const low = Math.floor(Math.log10(Math.min(...positive)))
-  const high = Math.max(low + 1, Math.ceil(Math.log10(Math.max(...positive))))
+  const [least, most] = [Math.min(...positive), Math.max(...positive)].map(Math.log10) as [
+    number,
+    number,
+  ]
+  const close = fit === 'close' && least < most
+  const low = close ? least : Math.floor(least)
+  const high = close ? most : Math.max(low + 1, Math.ceil(most))
   const place = (value: number) => {
     const share = (Math.log10(Math.max(value, 10 ** low)) - low) / (high - low)
     return Math.round((from + share * (to - from)) * 10) / 10
   }
-  const decades = Array.from({ length: high - low + 1 }, (_, index) => 10 ** (low + index))
+  const count = Math.floor(high - low) + 1
+  const decades = Array.from({ length: count }, (_, index) => 10 ** (low + index))
   return Object.assign(place, { decades })
 }
 
@@ -110,18 +111,24 @@ function drawLine({ points }: Line, colour: string, x: Scale, y: Scale): string[
   ]
 }
 
-/** At the end of each line, pushed apart where they would cover each other. */
-function drawLabels(lines: readonly Line[], y: Scale): string[] {
+/**
+ * Names at the right edge, pushed apart where they would cover each other; a dotted line leads there
+ * from the end of a line that stops earlier.
+ */
+function drawLabels(lines: readonly Line[], x: Scale, y: Scale): string[] {
   const labels = lines.map(({ name, points }, index) => {
     const last = points.reduce((one, other) => (other.x > one.x ? other : one))
-    return { name, colour: colourOf(index), at: y(last.median) + 4 }
+    return { name, colour: colourOf(index), end: x(last.x), at: y(last.median) }
   })
   labels.sort((a, b) => a.at - b.at)
-  let free = plot.top
-  return labels.map(({ name, colour, at }) => {
+  let free: number = plot.top
+  return labels.flatMap(({ name, colour, end, at }) => {
     const placed = Math.max(at, free)
     free = placed + labelHeight
-    return text(plot.right + 12, placed, name, `fill="${colour}" font-weight="600"`)
+    const dotted = `stroke="${colour}" stroke-dasharray="1 4"`
+    const leader = end < plot.right ? [line(end, at, plot.right + 8, placed, dotted)] : []
+    const label = text(plot.right + 12, placed + 4, name, `fill="${colour}" font-weight="600"`)
+    return [...leader, label]
   })
 }
 

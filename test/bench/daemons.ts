@@ -13,6 +13,8 @@ import { type Site, site } from './site.ts'
 export interface Demand {
   /** Clients ask for ADD-PATH. */
   readonly addPath: boolean
+  /** The daemon is to measure its own event loop, if it has one: load/loop-clock.ts. */
+  readonly loopClock: boolean
 }
 
 export interface Kind {
@@ -27,6 +29,8 @@ export interface Kind {
   readonly addPaths: number | null
   /** Adds ORIGINATOR_ID and CLUSTER_LIST. */
   readonly reflects: boolean
+  /** Has routelet's HTTP API, and an event loop that can be looked at. */
+  readonly isRoutelet: boolean
   start(site: Site, program: string, demand: Demand): Promise<Daemon>
 }
 
@@ -38,9 +42,12 @@ export interface Contender {
 }
 
 const built = path.resolve(import.meta.dirname, '..', '..')
+const loopClock = new URL('./load/loop-clock.js', import.meta.url).href
 /** "All": more than there are players. */
 const everyPath = 1_000_000
 const fewPaths = 16
+/** Endings of the files a routelet leaves beside its manifests. */
+export const routeletFiles = { api: 'api', loop: 'loop' } as const
 const holdSeconds = 180
 
 const routelet: Kind = {
@@ -50,13 +57,19 @@ const routelet: Kind = {
   version: /(.*)/,
   addPaths: fewPaths,
   reflects: true,
+  isRoutelet: true,
   start: (where, program, demand) => {
     const folder = where.hostPath('manifests')
     mkdirSync(folder)
     writeFileSync(path.join(folder, 'reflector.yaml'), manifests(demand))
-    return where.start(process.execPath, [
+    const clock = [
+      `ROUTELET_BENCH_LOOP=${where.file(routeletFiles.loop)}`,
+      ...[process.execPath, '--import', loopClock],
+    ]
+    return where.start('env', [
+      ...(demand.loopClock ? clock : [process.execPath]),
       ...[program, 'run', '--node', 'reflector', '--manifests', folder, '--fib', 'none'],
-      ...['--api', `unix:${where.file('api')}`, '--state-dir', where.file('state')],
+      ...['--api', `unix:${where.file(routeletFiles.api)}`, '--state-dir', where.file('state')],
       ...['--log-level', 'warn'],
     ])
   },
@@ -98,6 +111,7 @@ function bird(name: string, major: number, threads: number | null): Kind {
     version: new RegExp(`BIRD (?:version )?(${major}\\.\\S+)`),
     addPaths: everyPath,
     reflects: true,
+    isRoutelet: false,
     start: (where, program, { addPath }) => {
       const config = `
 router id ${site.address};
@@ -133,6 +147,7 @@ const frr: Kind = {
   version: /bgpd version (\S+)/,
   addPaths: everyPath,
   reflects: true,
+  isRoutelet: false,
   start: (where, program, { addPath }) => {
     const config = `
 frr defaults traditional
@@ -169,6 +184,7 @@ const gobgp: Kind = {
   version: /gobgpd version (\S+)/,
   addPaths: null,
   reflects: true,
+  isRoutelet: false,
   start: (where, program) => {
     const config = `
 [global.config]
@@ -208,6 +224,7 @@ const openbgpd: Kind = {
   version: /OpenBGPD (\S+)/,
   addPaths: fewPaths,
   reflects: true,
+  isRoutelet: false,
   start: async (where, program, { addPath }) => {
     const config = `
 AS ${site.asn}
@@ -243,6 +260,7 @@ const relay: Kind = {
   version: /(.*)/,
   addPaths: null,
   reflects: false,
+  isRoutelet: false,
   start: (where, program) =>
     where.start(process.execPath, [program, site.address, String(site.port), String(site.asn)]),
 }

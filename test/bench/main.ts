@@ -3,13 +3,15 @@
  * what is made of their results. See docs/benchmarks.md.
  */
 import { parseArgs } from 'node:util'
+import { version } from '../../src/version.ts'
 import { missing } from '../network/namespaces.ts'
 import { runCampaign } from './campaign.ts'
 import { type Contender, findContenders } from './daemons.ts'
 import { benchInstall } from './fib/install.ts'
-import { runMicro } from './micro.ts'
+import { renderGoals } from './goals.ts'
+import { microSize, runMicro } from './micro.ts'
 import { printModel } from './model.ts'
-import { writePage } from './page.ts'
+import { writePages } from './page.ts'
 import {
   planQuestions,
   type Question,
@@ -31,30 +33,36 @@ import { playersMax } from './site.ts'
 
 const usage = `npm run bench -- [WHAT…] [OPTION…]
 
-WHAT, everything that measures when left out:
+WHAT, everything that measures but fib when left out:
   micro      decode, intern, decide, encode: nanoseconds, in this process
   cluster    nodes that announce their own prefixes and learn all others'
-  feed       feeders with a table, sinks that collect it; fan-in; a slow sink
   churn      sessions: all up, all gone, all up again
+  feed       feeders with a table, sinks that collect it; fan-in; a slow sink
+  pulse      a feed of a million: KEEPALIVEs, /healthz and the event loop meanwhile
+  fan-in     rounds of feeders with the same prefixes: does any stay wrong?
   anycast    clients that announce the same prefixes, with and without ADD-PATH
   fib        routes into the kernel: a C program, routelet, BIRD, FRR and ip -batch
-  page       docs/benchmarks.md and its chart out of docs/benchmarks.json
+  goals      what was to be reached, and whether it is, out of the results
   model      time and memory fitted to the results
+  page       docs/benchmarks.md, docs/scaling.md and the charts out of docs/benchmarks.json
 
 OPTION:
   --quick              small sizes, one run
-  --runs N             runs of each question and daemon (3)
+  --runs N             runs of each question and daemon, earlier ones included (3)
   --daemons A,B        only these, of: routelet bird2 bird3 frr gobgp openbgpd relay
-  --peers-root DIR     take the other daemons from this root of another system
+  --peers-root DIR     take the other daemons from this root of another system ($PEERS_ROOT)
   --nodes N,N  --prefixes N,N  --feeders N,N  --sinks N  --slow N  --stall SECONDS
   --events N           single changes in cluster (20)
   --parallel N         sessions set up at the same time; 0 is all at once
-  --timeout SECONDS    longest time for a phase (120)
+  --timeout SECONDS    longest time for a run (120)
+  --seconds N          begin no run after so many seconds; exit code 3 when some are left, and the
+                       same command goes on there
   --out FILE           results, added to those in it (dist/benchmarks.json; page: docs/)
-  --fresh              forget earlier runs of the same questions`
+  --fresh              forget these daemons' earlier runs of these questions`
 
 const standardFile = 'dist/benchmarks.json'
 const pageFile = 'docs/benchmarks.json'
+const exitCode = { failed: 1, runsLeft: 3 } as const
 
 try {
   process.exitCode = await main(process.argv.slice(2))
@@ -70,17 +78,49 @@ async function main(args: readonly string[]): Promise<number> {
     return 0
   }
   const what = positionals.length > 0 ? positionals : values.quick ? [] : ['micro', ...scenarios]
-  const known = ['micro', ...scenarios, 'fib', 'page', 'model']
+  const known = ['micro', ...scenarios, 'fib', 'goals', 'model', 'page']
   const unknown = what.find((one) => !known.includes(one))
   if (unknown !== undefined) throw new Error(`${unknown} is none of: ${known.join(' ')}`)
-  if (what.includes('micro')) runMicro()
+  if (what.includes('micro')) {
+    measureSteps(values.out ?? standardFile, positionals.includes('micro') || values.fresh === true)
+  }
   if (what.includes('fib')) await measureKernel(values)
   const asked = scenarios.filter((scenario) => what.includes(scenario))
-  let failed = 0
-  if (asked.length > 0 || what.length === 0) failed = await measure(asked, values)
-  if (what.includes('page')) writePage(readResults(values.out ?? pageFile))
+  let code = 0
+  if (asked.length > 0 || what.length === 0) code = await measure(asked, values)
+  if (what.includes('goals')) console.log(renderGoals(readResults(values.out ?? standardFile).runs))
   if (what.includes('model')) printModel(readResults(values.out ?? standardFile).runs)
-  return failed > 0 ? 1 : 0
+  if (what.includes('page')) writePages(readResults(values.out ?? pageFile))
+  return code
+}
+
+/** A round is a run: the rounds of one program are comparable, and those of an earlier one go. */
+function measureSteps(file: string, again: boolean): void {
+  const results = openResults(file)
+  const question = { scenario: 'micro', size: microSize }
+  const others = results.runs.filter((run) => questionOf(run) !== questionOf(question))
+  if (others.length < results.runs.length && !again) return
+  const date = new Date().toISOString()
+  const rounds = runMicro().map((measures): Run => {
+    return {
+      date,
+      ...question,
+      daemon: 'routelet',
+      version,
+      failure: null,
+      measures,
+      counters: null,
+    }
+  })
+  writeResults(file, { ...results, runs: [...rounds, ...others] })
+  showTables(rounds)
+}
+
+function showTables(runs: readonly Run[]): void {
+  for (const table of makeTables(runs)) {
+    console.log(`\n${table.title}\n\n${renderTable(table)}`)
+    for (const note of table.notes) console.log(`  ${note}`)
+  }
 }
 
 async function measureKernel(values: Values): Promise<void> {
@@ -113,13 +153,14 @@ function parse(args: readonly string[]) {
       events: { type: 'string' },
       parallel: { type: 'string' },
       timeout: { type: 'string' },
+      seconds: { type: 'string' },
       out: { type: 'string' },
       fresh: { type: 'boolean' },
     },
   })
 }
 
-/** Gives the number of routelet's runs that failed: the others' failures are results. */
+/** Gives the exit code. That another daemon fails is a result, and no failure of ours. */
 async function measure(asked: readonly Scenario[], values: Values): Promise<number> {
   const reason = await missing()
   if (reason !== false) throw new Error(`the scenarios can't run: ${reason}`)
@@ -128,28 +169,34 @@ async function measure(asked: readonly Scenario[], values: Values): Promise<numb
   const runs = number(values.runs, 'runs') ?? (values.quick ? 1 : 3)
   const file = values.out ?? standardFile
   const results = openResults(file)
-  if (values.fresh) forget(results, questions)
+  if (values.fresh) forget(results, questions, contenders)
   const found = contenders.map(({ kind, version }) => `${kind.name} ${version}`)
   console.log(`${questions.length} questions × ${runs} runs × ${found.join(', ')}`)
-  const fresh: Run[] = []
-  await runCampaign({
+  const earlier = questionsAmong(results.runs, questions).length
+  if (earlier > 0) console.log(`${earlier} of them are there already; --fresh measures again`)
+  let made = 0
+  const left = await runCampaign({
     questions,
     contenders,
     runs,
+    earlier: [...results.runs],
     timeoutSeconds: number(values.timeout, 'timeout') ?? 120,
+    beginSecondsMax: number(values.seconds, 'seconds') ?? null,
     onRun: (run) => {
       console.log(`${questionOf(run)}: ${run.daemon}: ${run.failure ?? 'right'}`)
-      fresh.push(run)
+      made++
       results.runs.push(run)
       writeResults(file, results)
     },
   })
-  for (const table of makeTables(fresh)) {
-    console.log(`\n${table.title}\n\n${renderTable(table)}`)
-    for (const note of table.notes) console.log(`  ${note}`)
+  console.log(`\n${made} runs; results are in ${file}`)
+  if (left > 0) {
+    console.log(`${left} runs are left: the same command, without --fresh, goes on`)
+    return exitCode.runsLeft
   }
-  console.log(`\nresults are in ${file}`)
-  return fresh.filter((run) => run.daemon === 'routelet' && run.failure !== null).length
+  showTables(questionsAmong(results.runs, questions))
+  const own = questionsAmong(results.runs, questions).filter(({ daemon }) => daemon === 'routelet')
+  return own.some(({ failure }) => failure !== null) ? exitCode.failed : 0
 }
 
 function choose(asked: readonly Scenario[], values: Values): Question[] {
@@ -171,7 +218,7 @@ function choose(asked: readonly Scenario[], values: Values): Question[] {
 }
 
 async function chooseContenders(values: Values): Promise<Contender[]> {
-  const found = await findContenders(values['peers-root'] ?? null)
+  const found = await findContenders(values['peers-root'] ?? process.env['PEERS_ROOT'] ?? null)
   if (values.daemons === undefined) return found
   return values.daemons.split(',').map((name) => {
     const contender = found.find(({ kind }) => kind.name === name)
@@ -181,13 +228,25 @@ async function chooseContenders(values: Values): Promise<Contender[]> {
   })
 }
 
-function forget({ runs }: Results, questions: readonly Question[]): void {
-  const again = new Set(
+/** The runs that answer one of these. */
+function questionsAmong(runs: readonly Run[], questions: readonly Question[]): Run[] {
+  const asked = new Set(
     questions.map((question) =>
       questionOf({ scenario: question.scenario, size: sizeOf(question) }),
     ),
   )
-  runs.splice(0, runs.length, ...runs.filter((run) => !again.has(questionOf(run))))
+  return runs.filter((run) => asked.has(questionOf(run)))
+}
+
+function forget(
+  { runs }: Results,
+  questions: readonly Question[],
+  contenders: readonly Contender[],
+): void {
+  const again = new Set(questionsAmong(runs, questions))
+  const daemons = new Set(contenders.map(({ kind }) => kind.name))
+  const kept = runs.filter((run) => !again.has(run) || !daemons.has(run.daemon))
+  runs.splice(0, runs.length, ...kept)
 }
 
 function numbers(text: string | undefined, option: string, most = Infinity): number[] | undefined {

@@ -6,10 +6,10 @@
 import { Writer } from '../../bgp/wire/bytes.ts'
 import { UpdateWriter } from '../../bgp/wire/encode.ts'
 import { NlriCursor, UpdateReader } from '../../bgp/wire/update.ts'
-import { Bench, join, negotiated, type Player } from '../bgp/engine-bench.ts'
+import { Bench, join, negotiated, type Player } from '../bgp/engine-scene.ts'
+import type { Measures } from './load/job.ts'
 import { encodeFeed, Universe } from './load/universe.ts'
 import { parseAddress, short } from './load/wire.ts'
-import { formatNumber, renderTable, summarise } from './report.ts'
 import { site } from './site.ts'
 
 const prefixes = 100_000
@@ -23,42 +23,43 @@ interface Message {
 }
 
 interface Question {
-  readonly title: string
+  /** Name of the measure; report.ts has its title. */
+  readonly measure: string
   /** What the time is divided by. */
   readonly count: number
-  readonly unit: string
   /** Makes what a round needs and doesn't count. */
   readonly prepare: () => () => void
 }
 
-export function runMicro(): void {
+/** What identifies it in the results. */
+export const microSize = { prefixes } as const
+
+/** Of each round: nanoseconds for one UPDATE, prefix or attribute set. */
+export function runMicro(): Measures[] {
   const universe = new Universe(true, parseAddress(site.playerBase))
   const style = { rich: true, med: false }
   const feeds = Array.from({ length: feeders }, (_, feeder) => {
     return encodeFeed(universe, feeder, 0, prefixes, style).bytes.slice()
   })
   const [feed] = feeds as [Uint8Array]
-  const questions = [...wireQuestions(feed), ...tableQuestions(feeds)]
-  const rows = questions.map((question) => {
-    const summary = summarise(measure(question))
-    if (summary === null) return [question.title]
-    const { median, least, most } = summary
-    return [question.title, ...[median, least, most].map(formatNumber), question.unit]
-  })
-  const head = ['', 'median, ns', 'least', 'most', 'each']
-  const title = `${prefixes} prefixes in ${messagesOf(feed).length} UPDATEs, ${rounds} rounds`
-  console.log(`${title}\n\n${renderTable({ title, head, rows, notes: [] })}`)
+  const found = Array.from({ length: rounds }, (): Measures => ({}))
+  for (const question of [...wireQuestions(feed), ...tableQuestions(feeds)]) {
+    time(question).forEach((nanoseconds, round) => {
+      ;(found[round] as Measures)[question.measure] = nanoseconds
+    })
+  }
+  return found
 }
 
 /** Nanoseconds for one unit, in each round. */
-function measure({ count, prepare }: Question): number[] {
+function time({ count, prepare }: Question): number[] {
   const times: number[] = []
   for (let round = -warmRounds; round < rounds; round++) {
     const run = prepare()
     const start = performance.now()
     run()
     const nanoseconds = (performance.now() - start) * 1e6
-    if (round >= 0) times.push(nanoseconds / count)
+    if (round >= 0) times.push(Number((nanoseconds / count).toPrecision(6)))
   }
   return times
 }
@@ -74,9 +75,8 @@ function wireQuestions(feed: Uint8Array): Question[] {
   const attributes = reader.attributes.slice(0, reader.attributesLength)
   return [
     {
-      title: 'decode: read and check an UPDATE, walk its prefixes',
+      measure: 'decodeNs',
       count: messages.length,
-      unit: 'UPDATE',
       prepare: () => () => {
         for (const { start, end } of messages) {
           reader.read(feed, view, start, end, context)
@@ -87,9 +87,8 @@ function wireQuestions(feed: Uint8Array): Question[] {
       },
     },
     {
-      title: 'encode: write prefixes of one attribute set',
+      measure: 'encodeNs',
       count: prefixes,
-      unit: 'prefix',
       prepare: () => () => encodeAll(attributes),
     },
   ]
@@ -118,34 +117,31 @@ function tableQuestions(feeds: readonly Uint8Array[]): Question[] {
   const sets = storedSets(one)
   return [
     {
-      title: 'intern: find an attribute set that is stored',
+      measure: 'internNs',
       count: sets.length,
-      unit: 'set',
       prepare: () => () => {
         for (const { bytes, nextHop } of sets) attributes.find(bytes, bytes.length, nextHop)
       },
     },
     {
-      title: 'intake: decode, intern, store; an empty table',
+      measure: 'intakeNs',
       count: prefixes,
-      unit: 'prefix',
       prepare: () => {
         const bench = new Bench()
         const player = join(bench, 1)
         return () => play(bench, player, feed)
       },
     },
-    decideQuestion('decide: one path', one),
-    decideQuestion(`decide: ${feeders} paths`, ten),
+    decideQuestion('decideOneNs', one),
+    decideQuestion('decideTenNs', ten),
   ]
 }
 
-function decideQuestion(title: string, bench: Bench): Question {
+function decideQuestion(measure: string, bench: Bench): Question {
   const rib = bench.engine.rib('ipv4-unicast')
   return {
-    title,
+    measure,
     count: prefixes,
-    unit: 'prefix',
     prepare: () => () => {
       for (let row = 0; row < rib.prefixes.limit; row++) {
         if (rib.prefixes.used(row)) rib.decision.run(rib.head[row] as number)

@@ -3,24 +3,27 @@
  * paths. Least squares of the relative error, since sizes span decades, with coefficients that can't
  * be negative: nothing gets faster by having more to do.
  */
-import { formatNumber, renderTable } from './report.ts'
-import { groupRuns, type Run } from './results.ts'
+import { formatNumber, ours } from './report.ts'
+import type { Run } from './results.ts'
 
 interface Term {
   readonly name: string
   readonly of: (size: Size) => number
 }
 
-/** Of a run; `paths` is prefixes × those who announce them. */
+/** What a reflector has to do. */
 export interface Size {
   readonly clients: number
   readonly prefixes: number
+  /** Prefixes × those who announce them. */
   readonly paths: number
   /** Prefixes delivered, over all clients. */
   readonly delivered: number
+  /** UPDATEs they are delivered in, if prefixes of one node share one. */
+  readonly updates: number
 }
 
-interface Law {
+export interface Law {
   readonly title: string
   readonly measure: string
   /** Which runs it is about. */
@@ -34,97 +37,118 @@ const constant: Term = { name: 'constant', of: () => 1 }
 const perClient: Term = { name: 'client', of: ({ clients }) => clients }
 const perPath: Term = { name: 'path', of: ({ paths }) => paths }
 const perPrefix: Term = { name: 'prefix', of: ({ prefixes }) => prefixes }
+const perUpdate: Term = { name: 'UPDATE delivered', of: ({ updates }) => updates }
 const perDelivery: Term = { name: 'prefix delivered', of: ({ delivered }) => delivered }
 
-const clusterTerms = [constant, perClient, perDelivery]
+const clusterTerms = [constant, perClient, perUpdate, perDelivery]
 const mib = 2 ** -20
 
-const laws: readonly Law[] = [
-  {
-    title: 'cluster: all announce → all know all',
-    ...{
-      measure: 'announce.seconds',
-      scenario: 'cluster',
-      unit: 's',
-      scale: 1,
-      terms: clusterTerms,
-    },
+const inSeconds = { unit: 's', scale: 1 }
+const inMib = { unit: 'MiB', scale: mib }
+
+export const laws = {
+  establish: {
+    ...{ title: 'cluster: all sessions up', measure: 'establish.seconds', ...inSeconds },
+    ...{ scenario: 'cluster', terms: [constant, perClient] },
   },
-  {
-    title: 'cluster: CPU of it',
-    ...{
-      measure: 'announce.cpuSeconds',
-      scenario: 'cluster',
-      unit: 's',
-      scale: 1,
-      terms: clusterTerms,
-    },
+  converge: {
+    ...{ title: 'cluster: all announce → all know all', measure: 'announce.seconds', ...inSeconds },
+    ...{ scenario: 'cluster', terms: clusterTerms },
   },
-  {
-    title: 'cluster: peak memory',
-    ...{ measure: 'peakBytes', scenario: 'cluster', unit: 'MiB', scale: mib, terms: clusterTerms },
+  convergeCpu: {
+    ...{ title: 'cluster: CPU of it', measure: 'announce.cpuSeconds', ...inSeconds },
+    ...{ scenario: 'cluster', terms: clusterTerms },
   },
-  {
+  change: {
+    title: 'cluster: one withdraws → the last knows, median',
+    ...{ measure: 'withdraw.lastNode.p50Ms', unit: 'ms', scale: 1 },
+    ...{ scenario: 'cluster', terms: [constant, perClient] },
+  },
+  clusterMemory: {
+    ...{ title: 'cluster: peak memory', measure: 'peakBytes', ...inMib },
+    ...{ scenario: 'cluster', terms: clusterTerms },
+  },
+  import: {
     title: 'feed: every prefix with the right next hop',
-    ...{ measure: 'right.seconds', scenario: 'feed', unit: 's', scale: 1 },
+    ...{ measure: 'right.seconds', ...inSeconds, scenario: 'feed' },
     terms: [constant, perPrefix, perPath],
   },
-  {
-    title: 'feed: memory afterwards',
-    ...{ measure: 'feed.residentBytes', scenario: 'feed', unit: 'MiB', scale: mib },
-    terms: [constant, perPrefix, perPath],
+  importMemory: {
+    ...{ title: 'feed: memory afterwards', measure: 'feed.residentBytes', ...inMib },
+    ...{ scenario: 'feed', terms: [constant, perPrefix, perPath] },
   },
-]
+} as const satisfies Record<string, Law>
 
-/** Fleets the cluster's laws are read for: one pod CIDR a node. */
-const fleets = [100, 1000, 2000, 5000, 10_000, 50_000]
-
-export function printModel(runs: readonly Run[], daemon = 'routelet'): void {
-  for (const law of laws) {
-    const samples = takeSamples(runs, law, daemon)
-    const sizes = new Set(samples.map(({ size }) => JSON.stringify(size))).size
+export function printModel(runs: readonly Run[]): void {
+  for (const law of Object.values<Law>(laws)) {
+    const samples = takeSamples(runs, law)
+    const sizes = countSizes(samples)
     console.log(`\n${law.title}`)
     if (sizes < law.terms.length) {
       console.log(`  needs runs of ${law.terms.length} sizes or more; there are ${sizes}`)
       continue
     }
     const fit = fitLaw(law.terms, samples)
-    const formula = law.terms
-      .map((term, index) => ({ term, factor: (fit.factors[index] as number) * law.scale }))
-      .filter(({ factor }) => factor > 0)
-      .map(({ term, factor }) => `${factor.toPrecision(3)} ${law.unit} × ${term.name}`)
-    console.log(`  ${formula.join(' + ').replace(' × constant', '')}`)
+    console.log(`  ${formatLaw(law, fit)}`)
     console.log(
       `  error ${formatNumber(fit.error * 100)} % (root mean square, of ${samples.length} runs)`,
     )
-    if (law.scenario === 'cluster') {
-      const largest = Math.max(...samples.map(({ size }) => size.clients))
-      console.log(renderFleets(law, fit.factors, largest))
-    }
   }
 }
 
-/** `largest` fleet measured: what lies far beyond is a guess and says so. */
-function renderFleets(law: Law, factors: readonly number[], largest: number): string {
-  const rows = fleets.map((nodes) => {
-    const value = apply(law.terms, factors, clusterSize(nodes, 1)) * law.scale
-    const basis = nodes <= largest ? 'within what was measured' : 'extrapolated'
-    return [String(nodes), `${formatNumber(value)} ${law.unit}`, basis]
-  })
-  return renderTable({ title: law.title, head: ['nodes', 'by the model', ''], rows, notes: [] })
+/** `10.0 ms + 200 µs × client`; what has no part in it is left out. */
+export function formatLaw(law: Law, fit: Fit): string {
+  return law.terms
+    .map((term, index) => ({ term, factor: (fit.factors[index] as number) * law.scale }))
+    .filter(({ factor }) => factor > 0)
+    .map(({ term, factor }) => `${formatFactor(factor, law.unit)} × ${term.name}`)
+    .join(' + ')
+    .replace(' × constant', '')
 }
 
-function clusterSize(clients: number, each: number): Size {
+/** Smaller units, by how many of them are one. */
+const smaller: Readonly<Record<string, readonly (readonly [unit: string, many: number])[]>> = {
+  s: [
+    ['ms', 1e3],
+    ['µs', 1e6],
+    ['ns', 1e9],
+  ],
+  ms: [['µs', 1e3]],
+  MiB: [
+    ['KiB', 2 ** 10],
+    ['B', 2 ** 20],
+  ],
+}
+
+/** In the largest unit of which there is one at least. */
+function formatFactor(factor: number, unit: string): string {
+  const units = [[unit, 1] as const, ...(smaller[unit] ?? [])]
+  const [name, many] =
+    units.find(([, each]) => factor * each >= 1) ?? (units.at(-1) as [string, number])
+  return `${formatNumber(factor * many)} ${name}`
+}
+
+/** What the law says of a size, in its unit. */
+export function predict(law: Law, fit: Fit, size: Size): number {
+  return apply(law.terms, fit.factors, size) * law.scale
+}
+
+/** Clients that announce so many prefixes each and learn all others'. */
+export function clusterSize(clients: number, each: number): Size {
   const prefixes = clients * each
-  return { clients, prefixes, paths: prefixes, delivered: prefixes * (clients - 1) }
+  const updates = clients * (clients - 1)
+  return { clients, prefixes, paths: prefixes, delivered: prefixes * (clients - 1), updates }
 }
 
 function sizeOf({ scenario, size }: Run): Size {
   const [prefixes, nodes] = [size['prefixes'] ?? 0, size['nodes'] ?? 0]
   if (scenario === 'cluster') return clusterSize(nodes, prefixes)
   const [feeders, sinks] = [size['feeders'] ?? 1, size['sinks'] ?? 1]
-  const clients = feeders + sinks
-  return { clients, prefixes, paths: prefixes * feeders, delivered: prefixes * sinks }
+  const delivered = prefixes * sinks
+  return {
+    ...{ clients: feeders + sinks, prefixes, paths: prefixes * feeders },
+    ...{ delivered, updates: delivered },
+  }
 }
 
 export interface Sample {
@@ -132,14 +156,18 @@ export interface Sample {
   readonly value: number
 }
 
-/** One sample a run, of questions without a slow sink. */
-function takeSamples(runs: readonly Run[], law: Law, daemon: string): Sample[] {
-  return [...groupRuns(runs).values()].flat().flatMap((run) => {
+/** One sample a run that has the measure, of questions without a slow sink. */
+export function takeSamples(runs: readonly Run[], law: Law): Sample[] {
+  return runs.flatMap((run) => {
     const value = run.measures[law.measure]
-    const wanted = run.daemon === daemon && run.scenario === law.scenario && run.failure === null
+    const wanted = run.daemon === ours && run.scenario === law.scenario
     if (!wanted || value === undefined || value <= 0 || run.size['slow']) return []
     return [{ size: sizeOf(run), value }]
   })
+}
+
+export function countSizes(samples: readonly Sample[]): number {
+  return new Set(samples.map(({ size }) => JSON.stringify(size))).size
 }
 
 export interface Fit {

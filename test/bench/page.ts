@@ -1,18 +1,22 @@
-/** docs/benchmarks.md and its chart, written from the results and from nothing else. */
+/** docs/benchmarks.md with its chart, and docs/scaling.md: written from the results and from nothing else. */
 import { writeFileSync } from 'node:fs'
 import { type Chart, drawChart, type Line } from './chart.ts'
 import { kinds } from './daemons.ts'
+import { renderGoals } from './goals.ts'
 import { makeTables, renderTable, summarise, valuesOf } from './report.ts'
 import type { Machine, Results, Run } from './results.ts'
+import { renderScaling } from './scaling.ts'
 
 const page = 'docs/benchmarks.md'
 const chart = 'docs/benchmarks.svg'
+const scaling = 'docs/scaling.md'
 
-export function writePage(results: Results): void {
+export function writePages(results: Results): void {
   const lines = convergenceLines(results.runs)
   if (lines.length > 0) writeFileSync(chart, drawChart(convergenceChart(lines)))
   writeFileSync(page, renderPage(results, lines.length > 0))
-  console.log(`wrote ${page}${lines.length > 0 ? ` and ${chart}` : ''}`)
+  writeFileSync(scaling, renderScaling(results.runs, describeRuns(results.machine, results.runs)))
+  console.log(`wrote ${[page, ...(lines.length > 0 ? [chart] : []), scaling].join(', ')}`)
 }
 
 /** Median time until all know all, one prefix a node, for each daemon with a run that went right. */
@@ -51,7 +55,15 @@ export function renderPage({ machine, runs }: Results, withChart: boolean): stri
   const picture = withChart
     ? ['![Time until all nodes know all, against the number of nodes](benchmarks.svg)']
     : []
-  return `${[...introduction, '## Results', describeRuns(machine, runs), ...picture, ...tables].join('\n\n')}\n`
+  const goals = renderGoals(runs)
+  return `${[
+    ...introduction,
+    '## Results',
+    describeRuns(machine, runs),
+    ...(goals === '' ? [] : ['### What was to be reached', goals]),
+    ...picture,
+    ...tables,
+  ].join('\n\n')}\n`
 }
 
 const introduction = [
@@ -63,25 +75,36 @@ says, accepting clients from a range. A load generator in a second namespace, on
 peers. It knows for each prefix which next hop each sink must end up with, and a time counts only when
 that is so at every sink; one route in sixteen also has its ORIGINATOR_ID and CLUSTER_LIST checked.
 A run with a wrong table, a lost session, or a prefix nobody announced is a failed run, listed below
-its table, and gives no times.`,
-  `- **cluster**: every node announces its own prefixes, all at once, and must learn all others'. Then
+its table; only its phases before that count. A run has two minutes, and a daemon that ran out of them
+isn't asked again in that size or a larger one.`,
+  `- **micro**: what one step of an UPDATE's way through routelet costs, in the benchmark's own process.
+- **cluster**: every node announces its own prefixes, all at once, and must learn all others'. Then
   single nodes withdraw and announce again; then a tenth of them closes TCP, and comes back.
+- **churn**: sessions alone, all dialled at the same time (\`parallel 0\`).
 - **feed**: feeders announce the same table of mixed prefix lengths with transit-like attributes, one
   set for about 6.5 prefixes, and sinks collect it. With \`slow\`, so many sinks don't read for 20 s.
-- **churn**: sessions alone, all dialled at the same time (\`parallel 0\`).
+- **pulse**: a feed under a hold time of 3 s: the feeder, who is sent nothing else, must get a KEEPALIVE every
+  second. Of routelet also how late its event loop comes round, and how \`/healthz\` answers, asked
+  again and again meanwhile.
+- **fan-in**: ten rounds of the same 10,000 prefixes from 5 feeders in the first to 30 in the last, other
+  feeders with other attributes in each. A daemon sends a prefix several times while it learns better
+  ones; when it has gone quiet, what the sink ended with is compared with the best paths.
 - **anycast**: all clients announce the same prefixes; a tenth withdraws and announces again. With
   ADD-PATH, BIRD and FRR send every path, routelet and OpenBGPD at most 16.`,
   `Cells are medians with least and most in brackets; the last column is routelet's median divided by
 that of the best peer, so less than one is better. \`relay\` isn't a daemon: it copies each UPDATE to
 everybody without having a table, so its column is the floor that generator, kernel and cores set.
 FRR runs with \`coalesce-time 50\` and a larger input queue, without which it can't finish some of the
-scenarios. CPU is user and system time of all processes of the daemon.`,
+scenarios. CPU is user and system time of all processes of the daemon. The generator shares the cores
+with the daemon, which weighs most where 5,000 clients are to be played: compare with \`relay\`.`,
   '## Measure it yourself',
   `\`\`\`sh
-sudo npm run bench -- --quick                      # a minute: does it run here?
-sudo npm run bench                                 # everything, three runs each
+sudo npm run bench -- --quick                      # two minutes: does it run here?
+sudo npm run bench                                 # everything, three runs each: hours
+sudo npm run bench -- --seconds 600                # part of it; the same command goes on there
 sudo npm run bench -- cluster --nodes 100,1000 --daemons routelet,bird2,frr
 npm run bench -- micro                             # decode, intern, decide, encode
+npm run bench -- goals                             # what was to be reached, and whether it is
 npm run bench -- --help
 \`\`\``,
   `It needs root for the namespaces and compares with what it finds installed, or in the root of another

@@ -1,23 +1,42 @@
 /**
  * Which questions are asked: a scenario in a size. Without sizes on the command line these are the
- * standard ones.
+ * standard ones, and what docs/benchmarks.md shows.
  */
-import type { AnycastJob, ChurnJob, ClusterJob, FeedJob, Job } from './load/job.ts'
+import type {
+  AnycastJob,
+  ChurnJob,
+  ClusterJob,
+  FanInJob,
+  FeedJob,
+  Job,
+  PulseJob,
+} from './load/job.ts'
 import { site } from './site.ts'
 
 type Play<T extends Job> = Omit<
   T,
-  'address' | 'port' | 'asn' | 'playerBase' | 'pids' | 'timeoutSeconds' | 'parallel' | 'reflects'
+  | 'address'
+  | 'port'
+  | 'asn'
+  | 'playerBase'
+  | 'pids'
+  | 'timeoutSeconds'
+  | 'parallel'
+  | 'reflects'
+  | 'api'
+  | 'loopReport'
 >
 
 export type Question = (
   | Play<ClusterJob>
   | Play<FeedJob>
+  | Play<PulseJob>
+  | Play<FanInJob>
   | Play<ChurnJob>
   | (Omit<Play<AnycastJob>, 'paths'> & { readonly addPath: boolean })
 ) & { readonly parallel: number }
 
-export const scenarios = ['cluster', 'feed', 'churn', 'anycast'] as const
+export const scenarios = ['cluster', 'churn', 'feed', 'pulse', 'fan-in', 'anycast'] as const
 export type Scenario = (typeof scenarios)[number]
 
 /** Lists of sizes; every combination is a question. Absent ones take the standard. */
@@ -35,12 +54,11 @@ export interface Sizes {
 const standardEvents = 20
 /** Daemons with a short listen queue lose sessions when more come at once. */
 const standardParallel = 4
+const fanInRounds = 10
 
-function cluster(
-  nodes: number,
-  prefixes: number,
-  sizes: Sizes,
-): Question & { scenario: 'cluster' } {
+type ClusterQuestion = Question & { readonly scenario: 'cluster' }
+
+function cluster(nodes: number, prefixes: number, sizes: Sizes): ClusterQuestion {
   const events = sizes.events ?? standardEvents
   const parallel = sizes.parallel ?? standardParallel
   return { scenario: 'cluster', nodes, prefixes, events, vanish: true, parallel }
@@ -54,6 +72,16 @@ function feed(prefixes: number, feeders: number, sizes: Sizes): Question {
   return { scenario: 'feed', feeders, sinks, prefixes, slow, stallSeconds, parallel }
 }
 
+function pulse(prefixes: number): Question {
+  return { scenario: 'pulse', prefixes, parallel: standardParallel }
+}
+
+function fanIn(prefixes: number, feedersMost: number, rounds = fanInRounds): Question {
+  const feedersLeast = Math.min(5, feedersMost)
+  const parallel = standardParallel
+  return { scenario: 'fan-in', rounds, feedersLeast, feedersMost, prefixes, parallel }
+}
+
 function churn(nodes: number, sizes: Sizes): Question {
   return { scenario: 'churn', nodes, rounds: 2, parallel: sizes.parallel ?? 0 }
 }
@@ -63,51 +91,64 @@ function anycast(nodes: number, prefixes: number, addPath: boolean, sizes: Sizes
   return { scenario: 'anycast', nodes, prefixes, addPath, parallel }
 }
 
+/** Every combination of two lists. */
+function combine<T>(
+  some: readonly number[],
+  others: readonly number[],
+  make: (one: number, other: number) => T,
+): T[] {
+  return some.flatMap((one) => others.map((other) => make(one, other)))
+}
+
 export function planQuestions(scenario: Scenario, sizes: Sizes): Question[] {
-  const each = <T>(
-    list: readonly number[] | undefined,
-    other: readonly number[],
-    make: (n: number) => T,
-  ) => (list ?? other).map(make)
+  const { nodes, prefixes, feeders } = sizes
   switch (scenario) {
     case 'cluster':
-      if (sizes.nodes === undefined && sizes.prefixes === undefined) {
-        return [
-          cluster(100, 1, sizes),
-          cluster(500, 1, sizes),
-          cluster(1000, 1, sizes),
-          cluster(1000, 10, sizes),
-        ]
-      }
-      return each(sizes.nodes, [1000], (nodes) =>
-        each(sizes.prefixes, [1], (prefixes) => cluster(nodes, prefixes, sizes)),
-      ).flat()
+      if (nodes === undefined && prefixes === undefined) return standardClusters(sizes)
+      return combine(nodes ?? [1000], prefixes ?? [1], (n, each) => cluster(n, each, sizes))
     case 'feed':
-      if (sizes.feeders === undefined && sizes.prefixes === undefined && sizes.slow === undefined) {
-        return [
-          feed(100_000, 1, sizes),
-          feed(1_000_000, 1, sizes),
-          feed(100_000, 10, sizes),
-          feed(300_000, 1, { ...sizes, slow: 1 }),
-        ]
+      if (prefixes === undefined && feeders === undefined && sizes.slow === undefined) {
+        return standardFeeds(sizes)
       }
-      return each(sizes.prefixes, [100_000], (prefixes) =>
-        each(sizes.feeders, [1], (feeders) => feed(prefixes, feeders, sizes)),
-      ).flat()
+      return combine(prefixes ?? [100_000], feeders ?? [1], (n, from) => feed(n, from, sizes))
+    case 'pulse':
+      return (prefixes ?? [1_000_000]).map(pulse)
+    case 'fan-in':
+      return combine(prefixes ?? [10_000], feeders ?? [30], (n, most) => fanIn(n, most))
     case 'churn':
-      return each(sizes.nodes, [1000], (nodes) => churn(nodes, sizes))
+      return (nodes ?? [1000]).map((n) => churn(n, sizes))
     case 'anycast':
-      return each(sizes.nodes, [1000], (nodes) =>
-        each(sizes.prefixes, [10], (prefixes) =>
-          [false, true].map((addPath) => anycast(nodes, prefixes, addPath, sizes)),
-        ).flat(),
+      return combine(nodes ?? [1000], prefixes ?? [10], (n, each) =>
+        [false, true].map((addPath) => anycast(n, each, addPath, sizes)),
       ).flat()
   }
 }
 
-/** Small enough for a test, and without what needs a daemon's patience: nodes that vanish and return. */
-export function quickQuestions(): [Question & { scenario: 'cluster' }, Question] {
-  return [{ ...cluster(20, 1, { events: 3 }), vanish: false }, feed(1000, 1, {})]
+function standardClusters(sizes: Sizes): Question[] {
+  return [
+    ...[100, 500, 1000, 2000].map((nodes) => cluster(nodes, 1, sizes)),
+    // A single event there takes a second of the generator's own.
+    cluster(5000, 1, { ...sizes, events: sizes.events ?? 5 }),
+    cluster(1000, 10, sizes),
+  ]
+}
+
+function standardFeeds(sizes: Sizes): Question[] {
+  return [
+    feed(100_000, 1, sizes),
+    feed(1_000_000, 1, sizes),
+    feed(100_000, 10, sizes),
+    feed(100_000, 30, sizes),
+    // The same with and without one that doesn't read.
+    feed(300_000, 1, { ...sizes, sinks: sizes.sinks ?? 5 }),
+    feed(300_000, 1, { ...sizes, sinks: sizes.sinks ?? 5, slow: 1 }),
+  ]
+}
+
+/** Small enough for a test; every kind of phase is in it. */
+export function quickQuestions(): [ClusterQuestion, ...Question[]] {
+  const oneSlow = { sinks: 2, slow: 1, stallSeconds: 1 }
+  return [cluster(20, 1, { events: 3 }), feed(1000, 1, oneSlow), pulse(1000), fanIn(200, 5, 2)]
 }
 
 /** What identifies a question in the results; how often an event is repeated does not. */
@@ -119,6 +160,10 @@ export function sizeOf(question: Question): Record<string, number> {
       const { feeders, sinks, prefixes, slow } = question
       return { prefixes, feeders, sinks, ...(slow > 0 ? { slow } : {}) }
     }
+    case 'pulse':
+      return { prefixes: question.prefixes }
+    case 'fan-in':
+      return { prefixes: question.prefixes, feeders: question.feedersMost }
     case 'churn':
       return { nodes: question.nodes, parallel: question.parallel }
     case 'anycast':
@@ -134,6 +179,8 @@ export interface Subject {
   readonly pids: readonly number[]
   readonly reflects: boolean
   readonly timeoutSeconds: number
+  readonly api: string | null
+  readonly loopReport: string | null
   /** Paths of a prefix that the daemon sends. */
   readonly paths: number
 }

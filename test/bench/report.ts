@@ -10,6 +10,8 @@ export interface Metric {
   readonly scale: number
   /** About the generator, not about the daemon. */
   readonly aside?: true
+  /** Shown as the sum over all runs: how often something went wrong. */
+  readonly summed?: true
 }
 
 const mib = 1 / 2 ** 20
@@ -20,6 +22,10 @@ function seconds(measure: string, title: string): Metric {
 
 function milliseconds(measure: string, title: string): Metric {
   return { measure, title: `${title}, ms`, scale: 1 }
+}
+
+function nanoseconds(measure: string, title: string): Metric {
+  return { measure, title: `${title}, ns`, scale: 1 }
 }
 
 const peak: Metric = { measure: 'peakBytes', title: 'peak memory, MiB', scale: mib }
@@ -33,6 +39,14 @@ const idle: Metric = { measure: 'idleBytes', title: 'memory when idle, MiB', sca
 
 /** What a table shows of each scenario. */
 export const metrics: Readonly<Record<string, readonly Metric[]>> = {
+  micro: [
+    nanoseconds('decodeNs', 'decode: read and check an UPDATE, walk its prefixes; each UPDATE'),
+    nanoseconds('internNs', 'intern: find an attribute set that is stored; each set'),
+    nanoseconds('intakeNs', 'intake: decode, intern, store in an empty table; each prefix'),
+    nanoseconds('decideOneNs', 'decide among one path; each prefix'),
+    nanoseconds('decideTenNs', 'decide among ten paths; each prefix'),
+    nanoseconds('encodeNs', 'encode prefixes of one attribute set; each prefix'),
+  ],
   cluster: [
     seconds('establish.seconds', 'all sessions up'),
     seconds('announce.seconds', 'all announce → all know all'),
@@ -54,10 +68,42 @@ export const metrics: Readonly<Record<string, readonly Metric[]>> = {
     seconds('complete.seconds', 'every prefix at every sink'),
     seconds('right.seconds', 'every prefix with the right next hop'),
     seconds('catchUp.seconds', 'slow sink complete after it reads on'),
+    { measure: 'slow.queuedBytesMost', title: 'most queued for one sink, KiB', scale: 1 / 1024 },
     seconds('feed.cpuSeconds', 'CPU of it'),
     generatorCpu('feed'),
     { measure: 'bytesPerPath', title: 'memory for each path, bytes', scale: 1 },
     idle,
+    peak,
+  ],
+  pulse: [
+    seconds('right.seconds', 'every prefix with the right next hop'),
+    seconds('feed.cpuSeconds', 'CPU of it'),
+    milliseconds('keepalive.gapMs', 'longest pause between KEEPALIVEs, one a second is due'),
+    milliseconds('loop.p50Ms', 'delay of the event loop, p50'),
+    milliseconds('loop.p99Ms', 'same, p99'),
+    milliseconds('loop.maxMs', 'same, most'),
+    milliseconds('healthz.p50Ms', '`/healthz` answers, p50'),
+    milliseconds('healthz.p99Ms', 'same, p99'),
+    milliseconds('healthz.maxMs', 'same, most'),
+    { measure: 'healthz.failed', title: '`/healthz` without an answer', scale: 1, summed: true },
+  ],
+  'fan-in': [
+    { measure: 'rounds', title: 'rounds, all runs', scale: 1, summed: true },
+    { measure: 'wrongRounds', title: 'rounds that stayed wrong', scale: 1, summed: true },
+    {
+      measure: 'wrongPrefixes',
+      title: 'prefixes left with a wrong next hop',
+      scale: 1,
+      summed: true,
+    },
+    {
+      measure: 'leftPrefixes',
+      title: 'prefixes left when all feeders had gone',
+      scale: 1,
+      summed: true,
+    },
+    seconds('round.seconds', 'a round, until right'),
+    seconds('feed.cpuSeconds', 'CPU of all rounds'),
     peak,
   ],
   churn: [
@@ -94,10 +140,10 @@ export function summarise(values: readonly number[]): Summary | null {
   }
 }
 
-/** Values of one metric in the runs of one daemon that went right. */
+/** Values of one metric in the runs of one daemon; one that failed has those of phases before that. */
 export function valuesOf(runs: readonly Run[], daemon: string, measure: string): number[] {
   return runs
-    .filter((run) => run.daemon === daemon && run.failure === null)
+    .filter((run) => run.daemon === daemon)
     .map((run) => run.measures[measure])
     .filter((value) => value !== undefined)
 }
@@ -111,12 +157,25 @@ export interface Table {
   readonly notes: readonly string[]
 }
 
-const ours = 'routelet'
-const floor = 'relay'
+export const ours = 'routelet'
+export const floor = 'relay'
 
-/** One table for each question. */
+/** One table for each question: scenario by scenario, small sizes first. */
 export function makeTables(runs: readonly Run[]): Table[] {
-  return [...groupRuns(runs)].map(([title, group]) => makeTable(title, group))
+  const order = Object.keys(metrics)
+  const place = ([, [run]]: [string, Run[]]) => [
+    order.indexOf(run?.scenario ?? ''),
+    ...Object.values(run?.size ?? {}),
+  ]
+  return [...groupRuns(runs)]
+    .sort((one, other) => compareLists(place(one), place(other)))
+    .map(([title, group]) => makeTable(title, group))
+}
+
+/** By the first number that differs; the shorter list first. */
+function compareLists(one: readonly number[], other: readonly number[]): number {
+  const at = one.findIndex((value, index) => value !== other[index])
+  return at < 0 ? one.length - other.length : (one[at] as number) - (other[at] ?? -1)
 }
 
 function makeTable(title: string, runs: readonly Run[]): Table {
@@ -126,13 +185,13 @@ function makeTable(title: string, runs: readonly Run[]): Table {
   const rows = (metrics[runs[0]?.scenario ?? ''] ?? []).flatMap((metric) => {
     const scaled = new Map(
       daemons.map((daemon) => {
-        const values = valuesOf(runs, daemon, metric.measure)
-        return [daemon, summarise(values.map((value) => value * metric.scale))]
+        const values = valuesOf(runs, daemon, metric.measure).map((value) => value * metric.scale)
+        return [daemon, summarise(metric.summed ? sumOf(values) : values)]
       }),
     )
     if ([...scaled.values()].every((summary) => summary === null)) return []
     const cells = daemons.map((daemon) => formatSummary(scaled.get(daemon) ?? null))
-    return [[metric.title, ...cells, metric.aside ? '' : ratio(scaled)]]
+    return [[metric.title, ...cells, metric.aside || metric.summed ? '' : ratio(scaled)]]
   })
   const right = daemons.map((daemon) => {
     const all = runs.filter((run) => run.daemon === daemon)
@@ -142,15 +201,29 @@ function makeTable(title: string, runs: readonly Run[]): Table {
   return { title, head: ['', ...daemons, 'routelet : best peer'], rows, notes: failures(runs) }
 }
 
+/** One sum; none where there is nothing. */
+function sumOf(values: readonly number[]): number[] {
+  return values.length === 0 ? [] : [values.reduce((sum, one) => sum + one, 0)]
+}
+
 function ratio(summaries: ReadonlyMap<string, Summary | null>): string {
   const own = summaries.get(ours)
+  const best = bestPeer(summaries)
+  if (!own || best === null || best.median === 0) return ''
+  return `${formatNumber(own.median / best.median)} × ${best.daemon}`
+}
+
+export interface Placed extends Summary {
+  readonly daemon: string
+}
+
+/** The daemon with the least median that is neither routelet nor the relay. */
+export function bestPeer(summaries: ReadonlyMap<string, Summary | null>): Placed | null {
   const peers = [...summaries].flatMap(([daemon, summary]) =>
     daemon === ours || daemon === floor || summary === null ? [] : [{ daemon, ...summary }],
   )
-  if (!own || peers.length === 0) return ''
-  const best = peers.reduce((one, other) => (other.median < one.median ? other : one))
-  if (best.median === 0) return ''
-  return `${formatNumber(own.median / best.median)} × ${best.daemon}`
+  if (peers.length === 0) return null
+  return peers.reduce((one, other) => (other.median < one.median ? other : one))
 }
 
 /** Each failure once, with how often it was seen. */
@@ -166,7 +239,7 @@ function failures(runs: readonly Run[]): string[] {
   )
 }
 
-function formatSummary(summary: Summary | null): string {
+export function formatSummary(summary: Summary | null): string {
   if (summary === null) return '–'
   const { median, least, most } = summary
   const [shown, from, to] = [median, least, most].map(formatNumber)
@@ -181,7 +254,7 @@ export function formatNumber(value: number): string {
 }
 
 /** As Markdown, columns padded. */
-export function renderTable({ head, rows }: Table): string {
+export function renderTable({ head, rows }: Pick<Table, 'head' | 'rows'>): string {
   const widths = head.map((_, column) =>
     Math.max(3, ...[head, ...rows].map((row) => (row[column] ?? '').length)),
   )

@@ -25,6 +25,9 @@ export interface Run {
   readonly version: string
   /** Null when everything was right. */
   readonly failure: string | null
+  /** It failed because its time was over. */
+  readonly outOfTime?: boolean
+  /** Of a run that failed, those of the phases that went right before. */
   readonly measures: Measures
   readonly counters: Counters | null
 }

@@ -4,9 +4,11 @@
  * outcome goes to standard output as one line of JSON. A scenario that fails is an outcome too; any
  * other end has a non-zero exit code.
  */
+
+import { playFanIn, playFeed, playPulse, pulseHoldSeconds } from './feeds.ts'
 import type { Job, Measures, Outcome } from './job.ts'
-import { Load, PhaseFailure } from './load.ts'
-import { playAnycast, playChurn, playCluster, playFeed } from './scenarios.ts'
+import { Load, OutOfTime, PhaseFailure } from './load.ts'
+import { playAnycast, playChurn, playCluster } from './scenarios.ts'
 import { Universe } from './universe.ts'
 import { measureUsage } from './usage.ts'
 import { parseAddress } from './wire.ts'
@@ -16,21 +18,29 @@ process.stdout.write(`${JSON.stringify(await play(job))}\n`)
 process.exit()
 
 async function play(job: Job): Promise<Outcome> {
-  const mixed = job.scenario === 'feed'
-  const load = new Load(job, new Universe(mixed, parseAddress(job.playerBase)))
+  const mixed = ['feed', 'pulse', 'fan-in'].includes(job.scenario)
+  const universe = new Universe(mixed, parseAddress(job.playerBase))
+  const load = new Load(job, universe, job.scenario === 'pulse' ? pulseHoldSeconds : undefined)
   const measures: Measures = {}
-  let failure: string | null = null
+  let failure: PhaseFailure | null = null
   try {
     await playScenario(load, job, measures)
-    failure = judge(load)
+    // Of the whole; of a part they would look like less.
+    const { cpuSeconds, peakBytes } = measureUsage(job.pids)
+    Object.assign(measures, { cpuSeconds, peakBytes })
   } catch (error) {
     if (!(error instanceof PhaseFailure)) throw error
-    failure = error.message
+    failure = error
   }
-  const { cpuSeconds, peakBytes } = measureUsage(job.pids)
-  Object.assign(measures, { cpuSeconds, peakBytes })
+  const verdict = judge(load)
+  const outOfTime = failure instanceof OutOfTime && verdict === null
   load.close()
-  return { failure, measures, counters: load.counters }
+  return {
+    failure: verdict ?? failure?.message ?? null,
+    outOfTime,
+    measures: verdict === null ? measures : {},
+    counters: load.counters,
+  }
 }
 
 function playScenario(load: Load, job: Job, into: Measures): Promise<void> {
@@ -39,6 +49,10 @@ function playScenario(load: Load, job: Job, into: Measures): Promise<void> {
       return playCluster(load, job, into)
     case 'feed':
       return playFeed(load, job, into)
+    case 'pulse':
+      return playPulse(load, job, into)
+    case 'fan-in':
+      return playFanIn(load, job, into)
     case 'churn':
       return playChurn(load, job, into)
     case 'anycast':

@@ -12,12 +12,16 @@ interface Common {
   readonly playerBase: string
   /** Processes of the daemon. */
   readonly pids: readonly number[]
-  /** Longest time for one phase. */
+  /** Longest time for all phases together. */
   readonly timeoutSeconds: number
   /** Sessions set up at the same time; 0 is all at once. */
   readonly parallel: number
   /** Whether routes must carry ORIGINATOR_ID and CLUSTER_LIST; the relay adds neither. */
   readonly reflects: boolean
+  /** Socket of routelet's HTTP API, for what only it can tell; null: another daemon. */
+  readonly api: string | null
+  /** Where the daemon's own clock leaves its report, see loop-clock.ts; null: it has none. */
+  readonly loopReport: string | null
 }
 
 /** Every node announces prefixes of its own and must learn those of all others. */
@@ -44,6 +48,22 @@ export interface FeedJob extends Common {
   readonly stallSeconds: number
 }
 
+/** One feeder, one sink, a hold time of seconds: does the daemon keep its beat while it imports? */
+export interface PulseJob extends Common {
+  readonly scenario: 'pulse'
+  readonly prefixes: number
+}
+
+/** Feeders announce the same prefixes, round after round with other attributes and in other number. */
+export interface FanInJob extends Common {
+  readonly scenario: 'fan-in'
+  readonly rounds: number
+  /** In the first and in the last round. */
+  readonly feedersLeast: number
+  readonly feedersMost: number
+  readonly prefixes: number
+}
+
 /** Sessions without routes: all up, all gone, all up again. */
 export interface ChurnJob extends Common {
   readonly scenario: 'churn'
@@ -60,7 +80,7 @@ export interface AnycastJob extends Common {
   readonly paths: number | null
 }
 
-export type Job = ClusterJob | FeedJob | ChurnJob | AnycastJob
+export type Job = ClusterJob | FeedJob | PulseJob | FanInJob | ChurnJob | AnycastJob
 
 /** Names are `phase.what` with the unit last: `announce.seconds`, `withdraw.p99Ms`, `peakBytes`. */
 export type Measures = Record<string, number>
@@ -68,6 +88,9 @@ export type Measures = Record<string, number>
 export interface Outcome {
   /** Null when every phase reached exactly the state it should; otherwise what did not, where. */
   readonly failure: string | null
+  /** The failure is that the time was over. */
+  readonly outOfTime: boolean
+  /** Of the phases that went right; none when something on the wire was wrong. */
   readonly measures: Measures
   /** What was counted on the wire; see `Counters`. */
   readonly counters: Counters

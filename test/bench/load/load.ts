@@ -19,19 +19,21 @@ import {
   word,
 } from './wire.ts'
 
-const holdSeconds = 180
-const keepaliveMs = (holdSeconds * 1000) / 3
+const holdSecondsUsual = 180
 /** A connection attempt that isn't a session by then begins anew. */
 const attemptMsMax = 30_000
 const tickMs = 50
 /** A daemon that neither sends nor computes for so long has nothing more to say. */
-const silentMs = 10_000
-const silentCpuSeconds = 0.5
+const silentMsUsual = 10_000
+/** Computing less than this share of the time is being idle. */
+const idleShare = 0.05
 /** One UPDATE of so many has its ORIGINATOR_ID and CLUSTER_LIST looked at. */
 const reflectionSample = 16
 
 /** A phase that did not get where it should; the message says how far it got. */
 export class PhaseFailure extends Error {}
+/** One that might have got there, with more time. */
+export class OutOfTime extends PhaseFailure {}
 
 interface Waiting {
   readonly done: () => boolean
@@ -69,11 +71,13 @@ export class Load implements Listener {
   #waiting: Waiting | null = null
   readonly #scan = new UpdateScan()
   readonly #keepalive = encodeKeepalive()
+  readonly #holdSeconds: number
   readonly #ticker: NodeJS.Timeout
 
-  constructor(job: Job, universe: Universe) {
+  constructor(job: Job, universe: Universe, holdSeconds = holdSecondsUsual) {
     this.job = job
     this.universe = universe
+    this.#holdSeconds = holdSeconds
     this.#ticker = setInterval(() => this.#tick(), tickMs)
   }
 
@@ -138,7 +142,7 @@ export class Load implements Listener {
     player.state = 'opening'
     const open = encodeOpen({
       asn: this.job.asn,
-      holdSeconds,
+      holdSeconds: this.#holdSeconds,
       routerId: parseAddress(player.address),
       // Received only: what we announce stays without path ids.
       addPath: player.pathSink !== null ? 1 : 0,
@@ -172,8 +176,10 @@ export class Load implements Listener {
     const type = bytes[start + headerBytes - 1]
     if (type === messageType.update) this.#update(player, bytes, start, end, now)
     else if (type === messageType.open) player.send(this.#keepalive, now)
-    else if (type === messageType.keepalive && player.state === 'opening') this.#isUp(player, now)
-    else if (type === messageType.notification) {
+    else if (type === messageType.keepalive) {
+      player.hearKeepalive(now)
+      if (player.state === 'opening') this.#isUp(player, now)
+    } else if (type === messageType.notification) {
       this.broke(player, `NOTIFICATION ${bytes[start + 19]}/${bytes[start + 20]}`)
     }
   }
@@ -268,8 +274,7 @@ export class Load implements Listener {
     describe: () => string,
     sessionsMayBreak = false,
   ): Promise<void> {
-    const start = performance.now()
-    const silence = this.#watchSilence(start)
+    const silence = this.#watchSilence(performance.now())
     const lostBefore = this.counters.sessionsLost
     const lost = () => !sessionsMayBreak && this.counters.sessionsLost > lostBefore
     for (;;) {
@@ -279,13 +284,36 @@ export class Load implements Listener {
       const gone = ended(this.job.pids)
       if (gone.length > 0) throw new PhaseFailure(`${phase}: the daemon ended; ${describe()}`)
       const now = performance.now()
-      if (now - start > this.job.timeoutSeconds * 1000) {
-        throw new PhaseFailure(`${phase}: after ${this.job.timeoutSeconds} s ${describe()}`)
+      if (this.#isOver(now)) {
+        throw new OutOfTime(
+          `did not finish in ${this.job.timeoutSeconds} s; ${phase}: ${describe()}`,
+        )
       }
       if (this.#settingUp === 0 && this.#idle.length === 0 && silence(now)) {
         throw new PhaseFailure(`${phase}: the daemon has gone quiet, and ${describe()}`)
       }
     }
+  }
+
+  /**
+   * Resolves with true when `done`, or with false when the daemon has neither sent nor computed for
+   * `quietMs`.
+   */
+  async untilQuiet(phase: string, done: () => boolean, quietMs: number): Promise<boolean> {
+    const silence = this.#watchSilence(performance.now(), quietMs)
+    for (;;) {
+      if (await this.#wait(done, quietMs / 4)) return true
+      const now = performance.now()
+      if (silence(now)) return false
+      if (this.#isOver(now)) {
+        throw new OutOfTime(`did not finish in ${this.job.timeoutSeconds} s; it was at ${phase}`)
+      }
+    }
+  }
+
+  /** Clocks of Node begin with the process. */
+  #isOver(now: number): boolean {
+    return now > this.job.timeoutSeconds * 1000
   }
 
   /** Resolves when nothing was received for `quietMs`, or after `limitMs`. */
@@ -320,15 +348,15 @@ export class Load implements Listener {
     if (this.#waiting?.done()) this.#waiting.resolve(true)
   }
 
-  /** Tells, asked now and then, whether the daemon has been silent and idle for `silentMs`. */
-  #watchSilence(start: number): (now: number) => boolean {
+  /** Tells, asked now and then, whether the daemon has been silent and idle for so long. */
+  #watchSilence(start: number, silentMs = silentMsUsual): (now: number) => boolean {
     let since = start
     let cpuSeconds = measureUsage(this.job.pids).cpuSeconds
     return (now) => {
       if (this.#lastReadAt > since) since = this.#lastReadAt
       if (now - since < silentMs) return false
       const used = measureUsage(this.job.pids).cpuSeconds
-      const idle = used - cpuSeconds < silentCpuSeconds
+      const idle = used - cpuSeconds < (idleShare * silentMs) / 1000
       since = now
       cpuSeconds = used
       return idle
@@ -337,10 +365,11 @@ export class Load implements Listener {
 
   #tick(): void {
     const now = performance.now()
+    const keepaliveMs = (this.#holdSeconds * 1000) / 3
     for (const player of this.players) {
       const setting = player.state === 'connecting' || player.state === 'opening'
       if (setting && now - player.startedAt > attemptMsMax) this.broke(player, 'no session in time')
-      if (player.state === 'up' && now - player.lastSentAt > keepaliveMs) {
+      if (player.state === 'up' && now - player.lastSentAt > keepaliveMs - tickMs) {
         player.send(this.#keepalive, now)
       }
     }

@@ -33,6 +33,19 @@ export class PathSink {
     this.#paths.clear()
   }
 
+  /** Paths of all prefixes. */
+  get size(): number {
+    return this.#paths.size
+  }
+
+  /** How many paths of a prefix it may have when so many others announce it; see `fault`. */
+  static bounds(others: number, limit: number): { readonly least: number; readonly most: number } {
+    return {
+      least: Math.min(Math.max(limit - 1, 1), others),
+      most: Math.min(limit, others),
+    }
+  }
+
   /**
    * What is wrong, or null. `announcing` holds a 1 for each player that announces; a daemon that sends
    * `limit` paths may leave the sink's own one out of them, or put another in its place.
@@ -40,8 +53,7 @@ export class PathSink {
   fault(announcing: Uint8Array, limit: number): string | null {
     const others =
       announcing.reduce((sum, one) => sum + one, 0) - (announcing[this.player] as number)
-    const most = Math.min(limit, others)
-    const least = Math.min(Math.max(limit - 1, 1), others)
+    const { least, most } = PathSink.bounds(others, limit)
     const counts = new Uint32Array(this.#prefixes)
     const seen = new Set<number>()
     for (const [key, from] of this.#paths) {

@@ -37,6 +37,9 @@ export class Player {
   retryAt = 0
   failures = 0
   lastSentAt = 0
+  keepaliveAt = 0
+  /** The longest time between two KEEPALIVEs it received; set to 0 to measure afresh. */
+  keepaliveGapMs = 0
   /** Where its routes are noted, if they are. */
   sink: Sink | null = null
   pathSink: PathSink | null = null
@@ -80,6 +83,12 @@ export class Player {
   send(bytes: Uint8Array, now: number): void {
     this.lastSentAt = now
     this.#socket?.write(bytes)
+  }
+
+  hearKeepalive(now: number): void {
+    if (this.state === 'up')
+      this.keepaliveGapMs = Math.max(this.keepaliveGapMs, now - this.keepaliveAt)
+    this.keepaliveAt = now
   }
 
   /** Ends the connection without a NOTIFICATION. */

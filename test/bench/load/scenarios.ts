@@ -1,12 +1,13 @@
 /**
- * The scenarios. Each plays its phases on a `Load` and gives measures; a phase that doesn't get where
- * it should ends it with a PhaseFailure. Times run from the first UPDATE handed to the kernel until
- * the last sink is right.
+ * The scenarios of many clients. Each plays its phases on a `Load` and gives measures; a phase that
+ * doesn't get where it should ends it with a PhaseFailure. Times run from the first UPDATE handed to
+ * the kernel until the last sink is right. Those with whole tables are in feeds.ts.
  */
 import type { Sink } from './board.ts'
-import type { AnycastJob, ChurnJob, ClusterJob, FeedJob, Measures } from './job.ts'
+import type { AnycastJob, ChurnJob, ClusterJob, Measures } from './job.ts'
 import { type Load, secondsSince } from './load.ts'
 import { PathSink } from './path-sink.ts'
+import { establish, lastRightAt, untilRight } from './phases.ts'
 import type { Player } from './player.ts'
 import { latencies, round, Stretch } from './stretch.ts'
 import { Dice, encodeFeed, encodeWithdrawals } from './universe.ts'
@@ -19,28 +20,10 @@ const shareGone = 0.1
 /** As a fleet comes up: some nodes at a time. */
 const parallelAtReturn = 4
 
+/** Between two looks at what sinks with ADD-PATH have. */
+const lookEveryMs = 250
+
 const ownRoute = { rich: false, med: false }
-
-/** Brings sessions up and waits until the daemon has said what it says to a new one. */
-async function establish(load: Load, players: readonly Player[], into: Measures): Promise<void> {
-  const stretch = new Stretch(load)
-  into['idleBytes'] ??= stretch.residentBytesBefore
-  into['establish.seconds'] = round(await load.bringUp(players))
-  await load.settle()
-  Object.assign(into, stretch.measures('establish'))
-}
-
-function untilRight(load: Load, phase: string): Promise<void> {
-  const { board, universe } = load
-  const describe = () => board.describe((prefix) => universe.name(prefix))
-  return load.until(phase, () => board.open === 0, describe)
-}
-
-/** When the last sink that counts became right. */
-function lastRightAt(load: Load): number {
-  const counted = load.board.sinks.filter((sink) => sink.counted)
-  return counted.reduce((last, sink) => Math.max(last, sink.rightAt), 0)
-}
 
 export async function playCluster(load: Load, job: ClusterJob, into: Measures): Promise<void> {
   const nodes = load.add(job.nodes)
@@ -134,85 +117,6 @@ async function vanish(
   Object.assign(into, back.measures('return'))
 }
 
-export async function playFeed(load: Load, job: FeedJob, into: Measures): Promise<void> {
-  const { board } = load
-  const feeders = load.add(job.feeders)
-  const collectors = load.add(job.sinks)
-  for (const collector of collectors) collector.sink = board.addSink(collector.number)
-  const slow = collectors.slice(0, job.slow)
-  for (const collector of slow) board.count(collector.sink as Sink, false)
-  const { feeds, want } = prepareFeeds(load, job)
-
-  await establish(load, [...feeders, ...collectors], into)
-  const home = job.feeders === 1 ? want : new Uint16Array(want.length)
-  board.expect(want, home)
-  for (const collector of slow) collector.pause()
-
-  const stretch = new Stretch(load)
-  const resumed = load.pause(job.stallSeconds * 1000).then(() => resume(load, slow))
-  for (const feeder of feeders) {
-    feeder.send(feeds[feeder.number] as Uint8Array, stretch.startedAt)
-  }
-  // A daemon whose other sinks wait for the slow one gets there when that reads on.
-  await untilRight(load, 'feed')
-  const sinks = board.sinks.filter((sink) => !slow.some((player) => player.sink === sink))
-  const latest = (pick: (sink: Sink) => number) =>
-    sinks.reduce((at, sink) => Math.max(at, pick(sink)), 0)
-  into['complete.seconds'] = round(
-    secondsSince(
-      stretch.startedAt,
-      latest((sink) => sink.completeAt),
-    ),
-  )
-  into['right.seconds'] = round(
-    secondsSince(
-      stretch.startedAt,
-      latest((sink) => sink.rightAt),
-    ),
-  )
-  if (slow.length > 0) {
-    const resumedAt = await resumed
-    await untilRight(load, 'catch up')
-    const caughtUpAt = slow.reduce((at, { sink }) => Math.max(at, sink?.rightAt ?? 0), 0)
-    into['catchUp.seconds'] = round(secondsSince(resumedAt, caughtUpAt))
-  }
-  await load.settle(1000)
-  Object.assign(into, stretch.measures('feed'))
-  const grown = (into['feed.residentBytes'] as number) - stretch.residentBytesBefore
-  into['bytesPerPath'] = round(Math.max(0, grown) / (job.prefixes * job.feeders))
-  // A daemon may change its mind after it was right once: then it was not done.
-  await untilRight(load, 'stay right')
-}
-
-/** What each feeder sends, and what best path selection must make of it. */
-function prepareFeeds(load: Load, job: FeedJob): { feeds: Uint8Array[]; want: Uint16Array } {
-  const endOfRib = encodeEndOfRib()
-  const want = new Uint16Array(job.prefixes)
-  const shortest = new Uint8Array(job.prefixes).fill(255)
-  const feeds: Uint8Array[] = []
-  for (let feeder = 0; feeder < job.feeders; feeder++) {
-    const style = { rich: true, med: job.feeders === 1 }
-    const feed = encodeFeed(load.universe, feeder, 0, job.prefixes, style)
-    feeds.push(Buffer.concat([feed.bytes, endOfRib]))
-    // Shortest AS_PATH, then the lowest router id; feeders are numbered by it, all else is equal.
-    feed.hops.forEach((hops, prefix) => {
-      if (hops >= (shortest[prefix] as number)) return
-      shortest[prefix] = hops
-      want[prefix] = feeder + 1
-    })
-  }
-  return { feeds, want }
-}
-
-/** The sinks that did not read begin to, and count from now on; gives the time. */
-function resume(load: Load, slow: readonly Player[]): number {
-  for (const player of slow) {
-    load.board.count(player.sink as Sink, true)
-    player.resume()
-  }
-  return performance.now()
-}
-
 export async function playChurn(load: Load, job: ChurnJob, into: Measures): Promise<void> {
   const nodes = load.add(job.nodes)
   await establish(load, nodes, into)
@@ -229,7 +133,7 @@ export async function playChurn(load: Load, job: ChurnJob, into: Measures): Prom
 export async function playAnycast(load: Load, job: AnycastJob, into: Measures): Promise<void> {
   const clients = load.add(job.nodes)
   const announcing = new Uint8Array(job.nodes)
-  const { paths } = job
+  const { paths, prefixes } = job
   for (const client of clients) {
     if (paths === null) client.sink = load.board.addSink(client.number)
     else client.pathSink = new PathSink(client.number, job.prefixes)
@@ -250,10 +154,10 @@ export async function playAnycast(load: Load, job: AnycastJob, into: Measures): 
       speaker.send(announce ? (up[speaker.number] as Uint8Array) : down, stretch.startedAt)
     }
     if (paths === null) await untilRight(load, name)
-    else await untilEnough(load, name, announcing, paths)
+    else await untilEnough(load, name, announcing, { prefixes, paths })
     await load.settle(1000, job.timeoutSeconds * 1000)
     if (paths === null) await untilRight(load, `${name}, to stay so`)
-    else await untilEnough(load, `${name}, to stay so`, announcing, paths)
+    else await untilEnough(load, `${name}, to stay so`, announcing, { prefixes, paths })
     const at = clients.map(({ sink, pathSink }) => (sink ?? pathSink)?.lastUpdateAt ?? 0)
     into[`${name}.seconds`] = round(
       secondsSince(
@@ -282,9 +186,15 @@ async function untilEnough(
   load: Load,
   phase: string,
   announcing: Uint8Array,
-  paths: number,
+  { prefixes, paths }: { readonly prefixes: number; readonly paths: number },
 ): Promise<void> {
-  // Looking through all paths costs too much to be done after every read.
+  const announcers = announcing.reduce((sum, one) => sum + one, 0)
+  /** Counting paths costs nothing, and while there are too few nobody need look at them. */
+  const enough = () =>
+    load.players.every(({ pathSink, number }) => {
+      const { least } = PathSink.bounds(announcers - (announcing[number] as number), paths)
+      return pathSink === null || pathSink.size >= least * prefixes
+    })
   let faults: string[] = []
   const look = () => {
     faults = load.players.flatMap(({ pathSink, number }) => {
@@ -293,12 +203,15 @@ async function untilEnough(
     })
     return faults.length === 0
   }
-  let lookedAt = 0
+  // Looking through ten million paths takes seconds, in which nothing is read.
+  let notBefore = 0
   const due = () => {
+    const start = performance.now()
+    if (start < notBefore) return false
+    const right = enough() && look()
     const now = performance.now()
-    if (now - lookedAt < 250) return false
-    lookedAt = now
-    return look()
+    notBefore = now + Math.max(lookEveryMs, 5 * (now - start))
+    return right
   }
   const describe = () => {
     look()
