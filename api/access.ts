@@ -33,7 +33,8 @@ const PUBLIC_PATHS = new Set(['/healthz', '/readyz', '/openapi.json'])
 
 const LOCAL_HOST = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$/i
 
-const HEADERS = {
+/** On every answer. */
+export const SECURITY_HEADERS = {
   'content-security-policy':
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -53,7 +54,8 @@ export function guardAccess(
 ): void {
   requireProtection(options)
   app.addHook('onRequest', async (request, reply) => {
-    reply.headers(HEADERS)
+    reply.headers(SECURITY_HEADERS)
+    requireHost(request)
     if (options.listener !== 'network') requireLocalHost(request)
     const path = request.url.split('?', 1)[0]!
     if (isOrder(request)) return requireOrderRight(request, path, options)
@@ -79,11 +81,17 @@ function requireProtection({ listener, gatekeeper, tls }: AccessOptions): void {
 
 /** Headers for answers made before any hook runs. */
 export function setSecurityHeaders(reply: FastifyReply): void {
-  reply.headers(HEADERS)
+  reply.headers(SECURITY_HEADERS)
 }
 
 function isOrder(request: FastifyRequest): boolean {
   return request.method !== 'GET' && request.method !== 'HEAD'
+}
+
+/** HTTP/1.1 demands one. Node would refuse as well, but without a word. */
+function requireHost(request: FastifyRequest): void {
+  if (request.headers.host !== undefined || request.raw.httpVersion !== '1.1') return
+  throw new Problem('badRequest', 'there is no Host header', 'send one: HTTP/1.1 needs it')
 }
 
 function requireLocalHost(request: FastifyRequest): void {
@@ -143,7 +151,11 @@ async function requireRight(
     case 'unknown':
       throw new Problem('tokenRequired', 'the token is not the right one', remedy, challenge)
     case 'forbidden':
-      throw new Problem('forbidden', verdict.reason, `have "${verb}" on ${path} allowed to it`)
+      throw new Problem(
+        'forbidden',
+        verdict.reason,
+        `bind a ClusterRole to it with the nonResourceURLs "${path}" and the verb "${verb}"`,
+      )
     case 'undecided':
       throw new Problem(
         'accessUnknown',

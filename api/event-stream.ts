@@ -16,10 +16,14 @@ const KEEPALIVE_MS = 15_000
 /** What a browser waits before it comes back. */
 const RETRY_MS = 2000
 
+/** Which events a client wants; the others pass it by. */
+export type EventFilter = (event: EventView) => boolean
+
 type EventSource = Pick<AgentViews, 'events' | 'subscribe'>
 
 export class EventStream extends Readable {
   readonly #source: EventSource
+  readonly #isWanted: EventFilter
   readonly #unsubscribe: () => void
   readonly #keepalive: NodeJS.Timeout
   /** Id of the last event sent or skipped; null until the first when only new ones are wanted. */
@@ -27,9 +31,10 @@ export class EventStream extends Readable {
   #wanted = false
 
   /** @param after Events with a greater id are sent; null sends only what happens from now on. */
-  constructor(source: EventSource, after: number | null) {
+  constructor(source: EventSource, after: number | null, isWanted: EventFilter = () => true) {
     super({ highWaterMark: BUFFER_BYTES_MAX })
     this.#source = source
+    this.#isWanted = isWanted
     this.#cursor = after
     this.push(`retry: ${RETRY_MS}\n\n`)
     if (after !== null && after > 0 && isFromAnotherRun(source, after)) {
@@ -69,7 +74,7 @@ export class EventStream extends Readable {
       for (const event of batch) {
         const missed = event.id - this.#cursor - 1
         if (missed > 0) this.#send(frame('dropped', null, { events: missed, before: event.id }))
-        this.#send(frame(event.kind, event.id, event))
+        if (this.#isWanted(event)) this.#send(frame(event.kind, event.id, event))
         this.#cursor = event.id
         if (!this.#wanted) break
       }
@@ -81,15 +86,40 @@ export class EventStream extends Readable {
   }
 }
 
-/** The newest events, oldest first. */
-export function newestEvents(source: EventSource, limit: number): readonly EventView[] {
+/** The newest events that are wanted, oldest first. */
+export function newestEvents(
+  source: EventSource,
+  limit: number,
+  isWanted: EventFilter,
+): readonly EventView[] {
   let newest: readonly EventView[] = []
-  let cursor = 0
-  for (;;) {
+  for (const batch of batches(source, 0, limit)) {
+    newest = [...newest, ...batch.filter(isWanted)].slice(-limit)
+  }
+  return newest
+}
+
+/** The first ones that are wanted with a greater id, oldest first. */
+export function eventsAfter(
+  source: EventSource,
+  after: number,
+  limit: number,
+  isWanted: EventFilter,
+): readonly EventView[] {
+  const found: EventView[] = []
+  for (const batch of batches(source, after, limit)) {
+    found.push(...batch.filter(isWanted))
+    if (found.length >= limit) break
+  }
+  return found.slice(0, limit)
+}
+
+function* batches(source: EventSource, after: number, limit: number) {
+  for (let cursor = after; ; ) {
     const batch = source.events(cursor, Math.max(limit, BATCH_MAX))
     const last = batch.at(-1)
-    if (last === undefined) return newest
-    newest = [...newest, ...batch].slice(-limit)
+    if (last === undefined) return
+    yield batch
     cursor = last.id
   }
 }

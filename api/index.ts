@@ -8,18 +8,16 @@ import rateLimit from '@fastify/rate-limit'
 import fastify, {
   type FastifyError,
   type FastifyInstance,
-  type FastifyReply,
-  type FastifyRequest,
   type FastifyServerOptions,
   type RouteOptions,
 } from 'fastify'
-import { guardAccess, type Listener, setSecurityHeaders } from './access.ts'
+import { guardAccess, type Listener } from './access.ts'
 import { tagReplies } from './etag.ts'
+import { answerUndecodable, answerUnreadable, fromFastify, notFound } from './faults.ts'
 import type { Gatekeeper } from './gatekeeper.ts'
-import { nearest } from './nearest.ts'
 import { describeApi } from './openapi.ts'
 import { Problem, sendProblem } from './problem.ts'
-import { PEER_NAME_LENGTH_MAX } from './query.ts'
+import { PEER_NAME_LENGTH_MAX, requireDigits } from './query.ts'
 import { eventRoutes } from './routes/events.ts'
 import { fibRoutes } from './routes/fib.ts'
 import { nodeRoutes } from './routes/node.ts'
@@ -53,6 +51,9 @@ const BODY_BYTES_MAX = 4096
 /** A client that doesn't finish its request in this time is cut off. */
 const REQUEST_MS_MAX = 30_000
 
+/** Connections at one time: the files that the process may have open are for sessions first. */
+const CONNECTIONS_MAX = 256
+
 /** Replies that are smaller are not worth compressing. */
 const COMPRESSED_BYTES_MIN = 1024
 /** Everything is text but the icon; events are kept apart, for each must leave at once. */
@@ -61,12 +62,14 @@ const COMPRESSED_TYPES = /^text\/(?!event-stream)|json|svg/
 /** @throws Error when the options would leave the API open to everybody. */
 export function buildApi(views: AgentViews, options: ApiOptions): FastifyInstance {
   const app = build(options)
+  app.server.maxConnections = CONNECTIONS_MAX
   const routes: RouteOptions[] = []
   app.addHook('onRoute', (route) => {
     routes.push(route)
   })
 
   refuseBodies(app)
+  requireDigits(app)
   app.setNotFoundHandler((request) => {
     throw notFound(request, routes)
   })
@@ -110,13 +113,13 @@ function build({ tls }: ApiOptions): FastifyInstance {
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: PEER_NAME_LENGTH_MAX },
     ajv: { customOptions: { removeAdditional: false, allErrors: false } },
-    frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
-      setSecurityHeaders(reply)
-      sendProblem(reply, fromFastify(error), request.url)
-    },
+    frameworkErrors: answerUndecodable,
+    clientErrorHandler: answerUnreadable,
   } as const
-  if (tls === null) return fastify(settings as FastifyServerOptions)
-  const https = { ...tls, minVersion: 'TLSv1.2' } as const
+  // Whether there is one is looked at in access.ts, which answers in words.
+  const http = { requireHostHeader: false } as const
+  if (tls === null) return fastify({ ...settings, http } as FastifyServerOptions)
+  const https = { ...http, ...tls, minVersion: 'TLSv1.2' } as const
   // The rest of the API doesn't care what its requests came through.
   return fastify({ ...settings, https } as FastifyServerOptions) as FastifyInstance
 }
@@ -136,87 +139,4 @@ function refuseBodies(app: FastifyInstance): void {
     if (body.length === 0) return done(null, undefined)
     done(new Problem('badRequest', 'the request has a body', 'send it without one'))
   })
-}
-
-/** Turns fastify's own errors into problems; whatever isn't the client's fault is a failure. */
-function fromFastify(error: FastifyError): Problem {
-  if (error.validation !== undefined) return badParameter(error)
-  if (error.statusCode === 413) {
-    return new Problem('bodyTooLarge', error.message, 'send the request without a body')
-  }
-  if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500) {
-    return new Problem('badRequest', error.message, 'GET /openapi.json describes every request')
-  }
-  return new Problem(
-    'failure',
-    'an error inside the agent kept it from answering',
-    "look in the agent's log, where the error stands with this path",
-  )
-}
-
-const PLACES: Readonly<Record<string, string>> = {
-  querystring: 'parameter',
-  params: 'path',
-  headers: 'header',
-}
-
-function badParameter(error: FastifyError): Problem {
-  const fault = error.validation![0]!
-  const place = PLACES[error.validationContext ?? ''] ?? 'request'
-  const name = fault.instancePath.slice(1)
-  const { additionalProperty: unknown, missingProperty: missing } = fault.params
-  if (typeof unknown === 'string') {
-    return new Problem(
-      'badParameter',
-      `there is no ${place} ${JSON.stringify(unknown)} here`,
-      'leave it out; GET /openapi.json lists the parameters of every path',
-    )
-  }
-  if (typeof missing === 'string') {
-    return new Problem('badParameter', `${place} ${missing} is missing`, `add ${missing}=`)
-  }
-  const values = error
-    .validation!.flatMap(({ params: { allowedValue } }) => allowedValue ?? [])
-    .map(String)
-  if (values.length > 0) {
-    return new Problem(
-      'badParameter',
-      `${place} ${name} has none of its values`,
-      `write ${values.map((value) => `${name}=${value}`).join(' or ')}`,
-    )
-  }
-  return new Problem(
-    'badParameter',
-    `${place} ${name} ${fault.message ?? 'is not valid'}`,
-    'GET /openapi.json gives the values it takes',
-  )
-}
-
-/** 405 with `Allow` (RFC 9110 §15.5.6) when the path exists, otherwise 404 with the nearest. */
-function notFound(request: FastifyRequest, routes: readonly RouteOptions[]): Problem {
-  const path = request.url.split('?', 1)[0]!
-  const fitting = routes.filter(({ url }) => patternOf(url).test(path))
-  if (fitting.length > 0) {
-    const methods = [...new Set(fitting.flatMap(({ method }) => method))].join(', ')
-    return new Problem(
-      'wrongMethod',
-      `${request.method} is not possible at ${path}`,
-      `use ${methods}`,
-      { allow: methods },
-    )
-  }
-  const meant = nearest(
-    path,
-    routes.map(({ url }) => url),
-  )
-  return new Problem(
-    'unknownPath',
-    `there is nothing at ${path}`,
-    meant === null ? 'GET /openapi.json lists every path' : `did you mean ${meant}?`,
-  )
-}
-
-function patternOf(url: string): RegExp {
-  const source = url.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(/:\w+/g, '[^/]+')
-  return new RegExp(`^${source}$`)
 }

@@ -5,11 +5,14 @@
  */
 import fastify, { type FastifyInstance } from 'fastify'
 import { setSecurityHeaders } from './access.ts'
+import { answerUndecodable, answerUnreadable } from './faults.ts'
 import { Problem, sendProblem } from './problem.ts'
 import { probeRoutes } from './routes/node.ts'
 import type { AgentViews } from './views.ts'
 
 const REQUEST_MS_MAX = 10_000
+/** Scrapers and kubelets are few. */
+const CONNECTIONS_MAX = 64
 
 export interface ProbesOptions {
   /** Told of every failure behind a 500 answer. */
@@ -21,7 +24,10 @@ export function buildProbes(views: AgentViews, { onFailure }: ProbesOptions): Fa
     bodyLimit: 1,
     requestTimeout: REQUEST_MS_MAX,
     forceCloseConnections: 'idle',
-  })
+    frameworkErrors: answerUndecodable,
+    clientErrorHandler: answerUnreadable,
+  } as const)
+  app.server.maxConnections = CONNECTIONS_MAX
   app.addHook('onRequest', async (_request, reply) => setSecurityHeaders(reply))
   app.setNotFoundHandler((request, reply) => {
     const detail = `there is no ${request.method} ${request.url.split('?', 1)[0]} here`

@@ -18,13 +18,18 @@ export const problems = {
   noPage: { status: 404, title: 'The looking glass is not installed' },
   wrongMethod: { status: 405, title: 'The method does not fit this path' },
   notAccepted: { status: 409, title: 'The order was not carried out' },
+  requestTooSlow: { status: 408, title: 'The request did not arrive in time' },
   bodyTooLarge: { status: 413, title: 'The request is too large' },
   wrongHost: { status: 421, title: 'The Host header names another server' },
+  headersTooLarge: { status: 431, title: 'The headers are too large' },
   tooManyOrders: { status: 429, title: 'Too many orders in a short time' },
   accessUnknown: { status: 503, title: 'Who may do this cannot be found out now' },
   tooManyStreams: { status: 503, title: 'Too many streams are open' },
   failure: { status: 500, title: 'The agent could not answer' },
 } as const
+
+/** RFC 9457 §6.1. */
+export const PROBLEM_TYPE = 'application/problem+json'
 
 export type ProblemName = keyof typeof problems
 
@@ -89,7 +94,7 @@ export function sendProblem(reply: FastifyReply, problem: Problem, instance: str
   return reply
     .code(problems[problem.kind].status)
     .headers(problem.headers)
-    .type('application/problem+json')
+    .type(PROBLEM_TYPE)
     .serializer((payload: unknown) => JSON.stringify(payload))
     .send(formatProblem(problem, instance))
 }

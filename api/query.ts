@@ -2,7 +2,9 @@
  * The shapes of what a request may carry. Unknown parameters are refused: a mistyped `prefx=` that
  * is ignored would answer another question than the one asked.
  */
+import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
+import { Problem } from './problem.ts'
 import { logLevels } from './views.ts'
 
 /** Longest peer name: a BGPPeer's name (253) with the node's or address and the family behind it. */
@@ -12,6 +14,33 @@ export const PAGE_MAX = 1000
 const PAGE_DEFAULT = 100
 const TOKEN_LENGTH_MAX = 128
 const PREFIX_LENGTH_MAX = 256
+
+/** A number tells no more digits apart. */
+const DIGITS = /^-?[0-9]{1,16}$/
+
+/**
+ * Whole numbers are written in digits alone. The validator reads text as JavaScript does: `1e400` would
+ * become Infinity, which no maximum stops, and `0x10` 16. Must be called before routes are added.
+ */
+export function requireDigits(app: FastifyInstance): void {
+  app.addHook('onRoute', (route) => {
+    const { properties = {} } = (route.schema?.querystring ?? {}) as {
+      readonly properties?: Readonly<Record<string, { readonly type?: string }>>
+    }
+    const names = Object.keys(properties).filter((name) => properties[name]?.type === 'integer')
+    if (names.length === 0) return
+    route.preValidation = async ({ query }) => {
+      const given = query as Readonly<Record<string, unknown>>
+      const odd = names.find((name) => name in given && !DIGITS.test(String(given[name])))
+      if (odd === undefined) return
+      throw new Problem(
+        'badParameter',
+        `parameter ${odd} must be integer`,
+        `write ${odd}= with digits alone; GET /openapi.json gives the values it takes`,
+      )
+    }
+  })
+}
 
 const strict = { additionalProperties: false } as const
 
@@ -132,6 +161,13 @@ export const eventsQuery = Type.Object(
         description: 'Only events with a greater id; `Last-Event-ID` wins over it',
       }),
     ),
+    kind: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z]{1,20}(\\.[A-Za-z]{1,20})?$',
+        description: 'Only events of this kind, such as `peer.down` or `routes.moved`',
+      }),
+    ),
+    peer: Type.Optional(peerName()),
     limit: limit(),
   },
   strict,

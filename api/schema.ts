@@ -143,7 +143,9 @@ export const peerSchema = shape<PeerView>()(
     routeReflectorClient: Type.Boolean(),
     dynamic: Type.Boolean(),
     state: stateSchema,
-    reason: textOrNull('Why it is not Established, with the remedy where there is one'),
+    reason: textOrNull(
+      'Why it is not Established, or will not be for long, with the remedy if any',
+    ),
     since: nullable(instant()),
     remoteRouterId: textOrNull(),
     holdSeconds: nullable(Type.Number()),

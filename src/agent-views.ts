@@ -18,9 +18,11 @@ import { type Cursor, formatRecording, type Speaker, tablesStart } from '../bgp/
 import type { PathView, PeerView } from '../bgp/types.ts'
 import type { FibDifference, FibLookup, FibNexthop, FibRouteView, FibStatus } from '../fib/types.ts'
 import type { Agent } from './agent.ts'
+import type { RequestTally } from './cluster/api-client.ts'
 import { conditionOf } from './conditions.ts'
 import { coversPrefix, knownPrefix } from './config/address.ts'
 import { emptyResources } from './config/resources.ts'
+import { markCutOff } from './cut-off.ts'
 import { eventsMax } from './event-log.ts'
 import { explainInWords } from './explain.ts'
 import { explainPeer } from './explain-peer.ts'
@@ -33,6 +35,8 @@ import { version } from './version.ts'
 /** The loop's delay is looked at over windows of this length. */
 const loopWindowMs = 60_000
 const loopResolutionMs = 10
+/** Prefixes shown in one turn of the event loop to all who read pages. */
+const pagePrefixesPerTurnMax = 128
 
 /** Before the own Node is known. */
 const noIntent = computeIntent(emptyResources, '')
@@ -43,13 +47,23 @@ export class AgentAnswers implements AgentViews {
   readonly #metrics: Metrics
   readonly #loop: IntervalHistogram
   readonly #window: NodeJS.Timeout
+  readonly #whyUnreachable = (address: string) => this.#agent.nextHops.whyUnreachable(address)
   #loopDelay = { p50: 0, p99: 0, max: 0 }
+  /** Whoever reads pages next comes after this. */
+  #pageTurn: Promise<void> = Promise.resolve()
 
-  /** @param log Whose level may be changed; null: nobody's. */
-  constructor(agent: Agent, log: Pick<Log, 'setLevelFor'> | null = null) {
+  /**
+   * @param log Whose level may be changed; null: nobody's.
+   * @param requests What an API server was asked so far.
+   */
+  constructor(
+    agent: Agent,
+    log: Pick<Log, 'setLevelFor'> | null = null,
+    requests: () => Iterable<RequestTally> = () => [],
+  ) {
     this.#agent = agent
     this.#log = log
-    this.#metrics = createMetrics(agent, () => this.#delay())
+    this.#metrics = createMetrics(agent, () => this.#delay(), requests)
     this.#loop = monitorEventLoopDelay({ resolution: loopResolutionMs })
     this.#loop.enable()
     this.#window = setInterval(() => {
@@ -90,9 +104,12 @@ export class AgentAnswers implements AgentViews {
       },
       fib: kernel.status,
       announcements: agent.holdDown.announced,
-      conditions: [...agent.problems, ...agent.holdDown.problems, ...kernel.problems].map(
-        conditionOf,
-      ),
+      conditions: [
+        ...agent.cutOff,
+        ...agent.problems,
+        ...agent.holdDown.problems,
+        ...kernel.problems,
+      ].map(conditionOf),
       loopDelay: this.#delay(),
     }
   }
@@ -106,11 +123,15 @@ export class AgentAnswers implements AgentViews {
   }
 
   peers(): readonly PeerView[] {
-    return this.#agent.speaker.views.peers().sort((a, b) => (a.name < b.name ? -1 : 1))
+    return this.#agent.speaker.views
+      .peers()
+      .map((peer) => markCutOff(peer, this.#whyUnreachable))
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 
   peer(name: string): PeerView | null {
-    return this.#agent.speaker.views.peer(name)
+    const peer = this.#agent.speaker.views.peer(name)
+    return peer && markCutOff(peer, this.#whyUnreachable)
   }
 
   explainPeer(peer: PeerView): PeerExplanation {
@@ -139,21 +160,29 @@ export class AgentAnswers implements AgentViews {
     )
   }
 
-  /** A page whose rows are few and far between takes several turns. */
+  /**
+   * A part of one page a turn, in the order they were asked for: however many ask at once, sessions have
+   * their turns in between. A page that is long, or whose rows are far between, takes several.
+   */
   async #page(
     limit: number,
     after: string | null,
     read: (left: number, from: string | null) => ReturnType<Speaker['views']['paths']>,
   ): Promise<Page<PathView>> {
     await this.#agent.speaker.views.prepare()
-    let part = read(limit, after)
-    const items = [...part.items]
-    while (part.left > 0 && part.continue !== null) {
-      await nextTurn()
-      part = read(part.left, part.continue)
+    const items: PathView[] = []
+    let left = limit
+    let from = after
+    do {
+      this.#pageTurn = this.#pageTurn.then(() => nextTurn())
+      await this.#pageTurn
+      const asked = Math.min(left, pagePrefixesPerTurnMax)
+      const part = read(asked, from)
       items.push(...part.items)
-    }
-    return { items, continue: part.continue }
+      left -= asked - part.left
+      from = part.continue
+    } while (left > 0 && from !== null)
+    return { items, continue: from }
   }
 
   async *allRoutes(view: RouteQuery['view']): AsyncGenerator<readonly PathView[]> {

@@ -24,6 +24,12 @@ const checks: readonly Check[] = [
     ],
   },
   {
+    when: /link \S+ (has no carrier|is down)/,
+    check: ({ address }) => [
+      `the cable, the port, and ${address} itself: is it without power? Here: ip -br link`,
+    ],
+  },
+  {
     when: /is unreachable|no route leads/,
     check: ({ address }) => [
       `here: ip route get ${address}`,
@@ -108,8 +114,8 @@ export function explainPeer(peer: PeerView, events: readonly EventView[]): PeerE
   const own = events.filter((event) => event.peer === peer.name)
   const tried = own.slice(-triedMax).map(({ at, level, text }) => ({ at, level, text }))
   const heard = heardFrom(peer, own)
-  const up = peer.state === 'Established'
-  const check = up ? [] : checksFor(peer)
+  const well = peer.state === 'Established' && peer.reason === null
+  const check = well ? [] : checksFor(peer)
   return {
     name: peer.name,
     state: peer.state,
@@ -127,7 +133,9 @@ function heardFrom(peer: PeerView, events: readonly EventView[]): string | null 
 }
 
 function checksFor(peer: PeerView): readonly string[] {
-  const said = `${peer.reason ?? ''} ${peer.lastError?.text ?? ''}`
+  // What went wrong before says nothing about a session that is up.
+  const before = peer.state === 'Established' ? null : peer.lastError
+  const said = `${peer.reason ?? ''} ${before?.text ?? ''}`
   const found = checks.flatMap(({ when, check }) => (when.test(said) ? check(peer) : []))
   return found.length === 0 ? [nothingKnown] : [...new Set(found)]
 }
@@ -137,7 +145,8 @@ function wordsOf(peer: PeerView, heard: string | null, check: readonly string[])
   const source = peer.localAddress ?? 'an address the kernel chooses'
   if (state === 'Established') {
     const before = lastError === null ? '' : ` The last error was: ${lastError.text}.`
-    return [`The session with ${name} is up.${before}`]
+    if (reason === null) return [`The session with ${name} is up.${before}`]
+    return [`The session with ${name} is still up, but ${reason}.${before}`, ...toCheck(check)]
   }
   const words = [
     `The session with ${name} (${address}, AS ${asn}) is not up: ${state}.`,
@@ -146,6 +155,9 @@ function wordsOf(peer: PeerView, heard: string | null, check: readonly string[])
   if (reason !== null) words.push(`Now: ${reason}.`)
   if (lastError !== null && lastError.text !== reason) words.push(`Last error: ${lastError.text}.`)
   words.push(heard === null ? 'The other side has said nothing.' : `It said: ${heard}.`)
-  words.push(...check.map((one) => `Check ${one}${/[?.]$/.test(one) ? '' : '.'}`))
-  return words
+  return [...words, ...toCheck(check)]
+}
+
+function toCheck(check: readonly string[]): string[] {
+  return check.map((one) => `Check ${one}${/[?.]$/.test(one) ? '' : '.'}`)
 }

@@ -9,7 +9,7 @@ import { Counter, Gauge, Registry } from 'prom-client'
 import type { PeerView } from '../bgp/types.ts'
 import type { FibStatus } from '../fib/types.ts'
 import type { Agent } from './agent.ts'
-import type { EventLog } from './event-log.ts'
+import type { RequestTally } from './cluster/api-client.ts'
 import type { Problem } from './intent/types.ts'
 import { version } from './version.ts'
 
@@ -36,7 +36,7 @@ export const table = {
   peers: ['gauge', 'Peers by session state', ['state']],
   session_ends_total: ['counter', 'Sessions that left Established, by reason', ['reason']],
   peer_up: ['gauge', '1 when the session is Established', ['peer', 'type']],
-  peer_flaps_total: ['counter', 'Times the session left Established', ['peer']],
+  peer_flaps_total: ['counter', 'Times it left Established, by reason', ['peer', 'reason']],
   peer_received_prefixes: ['gauge', 'Paths received', ['peer', 'family']],
   peer_accepted_prefixes: ['gauge', 'Paths that may be used', ['peer', 'family']],
   peer_advertised_prefixes: ['gauge', 'Prefixes announced', ['peer', 'family']],
@@ -60,6 +60,12 @@ export const table = {
   fib_difference: ['gauge', 'Routes that are not as wanted, or not wanted', []],
   fib_nexthops: ['gauge', 'Nexthop objects in the kernel', ['kind']],
   fib_rival_routes: ['gauge', 'Routes of others for wanted prefixes', ['protocol']],
+  kubernetes_requests_total: ['counter', 'Requests to the API server', ['verb', 'code']],
+  kubernetes_request_seconds_total: [
+    'counter',
+    'Time until the API server began to answer',
+    ['verb', 'code'],
+  ],
   conditions: ['gauge', 'Conditions by severity', ['severity']],
   events_total: ['counter', 'Events by level', ['level']],
   event_loop_delay_seconds: ['gauge', 'Delay of the event loop', ['percentile']],
@@ -85,18 +91,25 @@ type Show = <N extends Name>(
   ...labels: Table[N][2] extends readonly [] ? [] : [Readonly<Record<Table[N][2][number], string>>]
 ) => void
 
-export function createMetrics(agent: Agent, loopDelay: () => LoopDelay): Metrics {
+export function createMetrics(
+  agent: Agent,
+  loopDelay: () => LoopDelay,
+  requests: () => Iterable<RequestTally> = () => [],
+): Metrics {
   const registry = new Registry()
   const show = register(registry)
-  const happened = countEvents(agent.events)
+  const happened = countEvents(agent)
   return {
     read: async () => {
       const { status, problems } = await agent.kernel.look()
       registry.resetMetrics()
-      showPeers(show, agent.speaker.views.peers())
+      const peers = agent.speaker.views.peers()
+      showPeers(show, peers)
+      showFlaps(show, peers.filter(isSingle).slice(0, peersMax), happened.flaps)
       showTables(show, agent)
       showKernel(show, status)
-      showConditions(show, [...agent.problems, ...problems])
+      showRequests(show, requests())
+      showConditions(show, [...agent.cutOff, ...agent.problems, ...problems])
       for (const [level, count] of happened.levels) show('events_total', count, { level })
       for (const [reason, count] of happened.ends) show('session_ends_total', count, { reason })
       show('info', 1, { version, node: agent.node })
@@ -112,19 +125,33 @@ export function createMetrics(agent: Agent, loopDelay: () => LoopDelay): Metrics
 interface Happened {
   readonly levels: ReadonlyMap<string, number>
   readonly ends: ReadonlyMap<string, number>
+  /** Of each peer that has lost a session. */
+  readonly flaps: Map<string, Map<string, number>>
 }
 
+const endingLabels: readonly string[] = [...endings.map(([label]) => label), 'other']
+
 /** Counted as they happen: the ring of events forgets, and so do dynamic peers. */
-function countEvents(events: EventLog): Happened {
+function countEvents({ events, speaker }: Agent): Happened {
   const levels = new Map(['debug', 'info', 'warn', 'error'].map((level) => [level, 0]))
-  const ends = new Map([...endings.map(([label]) => label), 'other'].map((label) => [label, 0]))
-  events.subscribe(({ kind, level, text }) => {
+  const ends = new Map(endingLabels.map((label) => [label, 0]))
+  const flaps: Happened['flaps'] = new Map()
+  events.subscribe(({ kind, level, peer, text }) => {
     levels.set(level, (levels.get(level) ?? 0) + 1)
     if (kind !== 'peer.down') return
     const reason = endingOf(text)
-    ends.set(reason, (ends.get(reason) ?? 0) + 1)
+    add(ends, reason)
+    const view = peer === null ? null : speaker.views.peer(peer)
+    if (view === null || !isSingle(view)) return
+    const known = flaps.get(view.name)
+    if (known !== undefined) add(known, reason)
+    else if (flaps.size < peersMax) flaps.set(view.name, add(new Map(), reason))
   })
-  return { levels, ends }
+  return { levels, ends, flaps }
+}
+
+function add(counts: Map<string, number>, label: string): Map<string, number> {
+  return counts.set(label, (counts.get(label) ?? 0) + 1)
 }
 
 export function endingOf(text: string): string {
@@ -143,6 +170,11 @@ function register(registry: Registry): Show {
     if (labels === undefined) metric?.inc(value)
     else metric?.inc(labels, value)
   }
+}
+
+/** Has series of its own. */
+function isSingle(view: PeerView): boolean {
+  return groupOf(view) === null
 }
 
 /** Peers that come and go with nodes are counted together; those of a BGPPeer are shown one by one. */
@@ -170,7 +202,6 @@ function showPeers(show: Show, views: readonly PeerView[]): void {
 function showPeer(show: Show, view: PeerView): void {
   const { name: peer, type, messages } = view
   show('peer_up', view.state === 'Established' ? 1 : 0, { peer, type })
-  show('peer_flaps_total', view.flaps, { peer })
   show('peer_queued_bytes', view.queuedBytes, { peer })
   for (const direction of ['received', 'sent'] as const) {
     for (const [message, count] of Object.entries(messages[direction])) {
@@ -181,6 +212,26 @@ function showPeer(show: Show, view: PeerView): void {
     show('peer_received_prefixes', received, { peer, family })
     show('peer_accepted_prefixes', accepted, { peer, family })
     show('peer_advertised_prefixes', advertised, { peer, family })
+  }
+}
+
+/** Every reason from the start, or the first flap of a kind would be no increase. */
+function showFlaps(show: Show, views: readonly PeerView[], flaps: Happened['flaps']): void {
+  const names = new Set(views.map(({ name }) => name))
+  for (const peer of flaps.keys()) if (!names.has(peer)) flaps.delete(peer)
+  for (const peer of names) {
+    const counts = flaps.get(peer)
+    for (const reason of endingLabels) {
+      show('peer_flaps_total', counts?.get(reason) ?? 0, { peer, reason })
+    }
+  }
+}
+
+function showRequests(show: Show, tallies: Iterable<RequestTally>): void {
+  for (const { verb, status, count, seconds } of tallies) {
+    const labels = { verb, code: status === 0 ? 'none' : String(status) }
+    show('kubernetes_requests_total', count, labels)
+    show('kubernetes_request_seconds_total', seconds, labels)
   }
 }
 

@@ -8,6 +8,7 @@ import type { EventView } from '../api/views.ts'
 import { formatPrefix } from '../bgp/index.ts'
 import type { Clock, RouteChanges, Timer } from '../bgp/types.ts'
 import type { EventLog } from './event-log.ts'
+import { joinWords } from './intent/problem.ts'
 
 /** Prefixes that one event names; the others are counted. */
 export const movesNamedMax = 100
@@ -21,35 +22,77 @@ const setsMax = 4096
 const quietMs = 1000
 const burstMsMax = 30_000
 
-/** What sets routes in motion, by the kind of event, in words about `peer` or the event's own. */
-const causes: Readonly<Record<string, (event: EventView) => string | null>> = {
-  'peer.down': ({ peer }) => `${peer} went down`,
-  'peer.established': ({ peer }) => `${peer} came up`,
-  'peer.restart': ({ peer }) => `the restart of ${peer}`,
-  'fib.nexthop': ({ level, text }) => (level === 'warn' ? text : null),
+interface CauseKind {
+  /** Something went, or came: what follows the one is never told as following the other. */
+  readonly loss: boolean
+  /** In words about `peer` or the event's own; null: it is none. */
+  readonly say: (event: EventView) => string | null
+}
+
+/** What sets routes in motion, by the kind of event. */
+const causes: Readonly<Record<string, CauseKind>> = {
+  'peer.down': { loss: true, say: ({ peer }) => `${peer} went down` },
+  'peer.established': { loss: false, say: ({ peer }) => `${peer} came up` },
+  'peer.restart': { loss: true, say: ({ peer }) => `the restart of ${peer}` },
+  'fib.nexthop': { loss: true, say: ({ level, text }) => (level === 'warn' ? text : null) },
+}
+
+/** Where a route leads, and whom it was learned from: the names of peers, or their addresses. */
+interface Destination {
+  readonly nextHops: readonly string[]
+  readonly peers: readonly string[]
+}
+
+/** What is known of a peer here. */
+interface Named {
+  readonly name: string
+  /** null: of a range. */
+  readonly address: string | null
+}
+
+const unknownDestination: Destination = { nextHops: [], peers: [] }
+
+/** Next hops that became unreachable for one reason: those of peers by name, the others counted. */
+interface Outage {
+  readonly peers: Set<string>
+  readonly others: Set<string>
+}
+
+interface Move {
+  /** Sorts as addresses do. */
+  readonly order: string
+  /** null: no longer wanted. */
+  readonly to: Destination | null
 }
 
 interface Burst {
+  readonly loss: boolean
   readonly peers: Set<string | null>
   readonly causes: Set<string>
+  /** By the reason, such as "link eth0 has no carrier". */
+  readonly outages: Map<string, Outage>
   readonly begunMs: number
-  /** Prefix → its next hops now; null: no longer wanted; empty: not known by name. */
-  readonly named: Map<string, readonly string[] | null>
-  changed: number
-  gone: number
+  readonly named: Map<string, Move>
+  /** What sorts out most prefixes that aren't named, before any text is made: a busy table is large. */
+  readonly marks: Set<number>
+  /** Changes of prefixes beyond those named. */
+  readonly unnamed: { changed: number; gone: number }
   timer: Timer
 }
 
 export class RouteMoves {
   readonly #clock: Clock
   readonly #events: EventLog
-  readonly #sets = new Map<number, readonly string[]>()
+  readonly #peers: () => readonly Named[] | undefined
+  readonly #sets = new Map<number, Destination>()
   readonly #unsubscribe: () => void
   #burst: Burst | null = null
 
-  constructor(clock: Clock, events: EventLog) {
+  /** @param peers Those of the configuration in force; their addresses are told as names. */
+  constructor(clock: Clock, events: EventLog, peers: () => readonly Named[] | undefined) {
     this.#clock = clock
     this.#events = events
+    this.#peers = peers
     this.#unsubscribe = events.subscribe((event) => this.#happened(event))
   }
 
@@ -58,22 +101,35 @@ export class RouteMoves {
    * where nothing has happened.
    */
   note(changes: RouteChanges): void {
-    for (const { id, nextHops } of changes.sets) {
-      if (this.#sets.size < setsMax) this.#sets.set(id, nextHops)
+    for (const { id, nextHops, peers } of changes.sets) {
+      if (this.#sets.size < setsMax) this.#sets.set(id, { nextHops, peers })
     }
     const burst = this.#burst
     if (burst === null || changes.count === 0) return
-    const { addresses, count, family, lengths, nextHopSets } = changes
-    const words = family === 'ipv4-unicast' ? 1 : 4
-    for (let row = 0; row < count; row++) {
-      const set = nextHopSets[row] as number
-      if (set === 0) burst.gone++
-      else burst.changed++
-      if (burst.named.size >= movesNamedMax) continue
-      const prefix = formatPrefix(family, addresses, row * words, lengths[row] as number)
-      burst.named.set(prefix, set === 0 ? null : (this.#sets.get(set) ?? []))
+    for (let row = 0; row < changes.count; row++) {
+      if (this.#name(burst, changes, row)) continue
+      if (changes.nextHopSets[row] === 0) burst.unnamed.gone++
+      else burst.unnamed.changed++
     }
     this.#waitOn(burst)
+  }
+
+  /** Whether the row's prefix is one of those named; the newest row of a prefix holds. */
+  #name({ named, marks }: Burst, changes: RouteChanges, row: number): boolean {
+    const { addresses, family, lengths, nextHopSets } = changes
+    const size = family === 'ipv4-unicast' ? 1 : 4
+    const words = addresses.subarray(row * size, (row + 1) * size)
+    const length = lengths[row] as number
+    const full = named.size >= movesNamedMax
+    const mark = markOf(words, length)
+    if (full && !marks.has(mark)) return false
+    const prefix = formatPrefix(family, words, 0, length)
+    if (full && !named.has(prefix)) return false
+    const set = nextHopSets[row] as number
+    const to = set === 0 ? null : (this.#sets.get(set) ?? unknownDestination)
+    marks.add(mark)
+    named.set(prefix, { order: orderOf(words), to })
+    return true
   }
 
   close(): void {
@@ -83,23 +139,53 @@ export class RouteMoves {
   }
 
   #happened(event: EventView): void {
-    const cause = causes[event.kind]?.(event) ?? null
+    const { loss = false, say } = causes[event.kind] ?? {}
+    const cause = say?.(event) ?? null
     if (cause === null) return
+    if (this.#burst !== null && this.#burst.loss !== loss) {
+      this.#burst.timer.cancel()
+      this.#tell()
+    }
     if (this.#burst === null) {
       this.#burst = {
+        loss,
         peers: new Set(),
         causes: new Set(),
+        outages: new Map(),
         begunMs: this.#clock.now(),
         named: new Map(),
-        changed: 0,
-        gone: 0,
+        marks: new Set(),
+        unnamed: { changed: 0, gone: 0 },
         timer: this.#clock.schedule(quietMs, () => this.#tell()),
       }
     } else {
       this.#waitOn(this.#burst)
     }
-    this.#burst.peers.add(event.peer)
-    if (this.#burst.causes.size < causesMax) this.#burst.causes.add(cause)
+    const { causes: told, peers } = this.#burst
+    const { nextHop, reason } = event.data ?? {}
+    if (typeof nextHop === 'string' && typeof reason === 'string') {
+      const peer = this.#outage(this.#burst, nextHop, reason)
+      if (peer !== null) peers.add(peer)
+      return
+    }
+    peers.add(event.peer)
+    if (told.size < causesMax) told.add(cause)
+  }
+
+  /** @returns the peer that is this next hop, or null */
+  #outage({ outages }: Burst, nextHop: string, reason: string): string | null {
+    const known = outages.get(reason)
+    const outage = known ?? { peers: new Set(), others: new Set() }
+    if (known === undefined && outages.size < causesMax) outages.set(reason, outage)
+    const peer = this.#nameOf(nextHop)
+    if (peer === null) outage.others.add(nextHop)
+    else outage.peers.add(peer)
+    return peer
+  }
+
+  /** A dynamic neighbour has no name of its own. */
+  #nameOf(address: string): string | null {
+    return this.#peers()?.find((peer) => peer.address === address)?.name ?? null
   }
 
   #waitOn(burst: Burst): void {
@@ -113,9 +199,16 @@ export class RouteMoves {
     this.#burst = null
     if (burst === null || burst.named.size === 0) return
     const [peer = null] = burst.peers.size === 1 ? burst.peers : []
-    const { changed, gone } = burst
-    const routes = [...burst.named].map(([prefix, nextHops]) => ({ prefix, nextHops }))
-    const cause = [...burst.causes].join('; ')
+    const moves = [...burst.named].sort(([, a], [, b]) => (a.order < b.order ? -1 : 1))
+    const routes = moves.map(([prefix, { to }]) => ({
+      prefix,
+      nextHops: to === null ? null : to.nextHops,
+      peers: to === null ? [] : to.peers.map((address) => this.#nameOf(address) ?? address),
+    }))
+    const named = routes.filter(({ nextHops }) => nextHops !== null).length
+    const changed = named + burst.unnamed.changed
+    const gone = routes.length - named + burst.unnamed.gone
+    const cause = [...[...burst.outages].map(formatOutage), ...burst.causes].join('; ')
     this.#events.add({
       kind: 'routes.moved',
       level: 'info',
@@ -124,6 +217,29 @@ export class RouteMoves {
       data: { cause, changed, gone, routes },
     })
   }
+}
+
+/** Different prefixes may share one, seldom. */
+function markOf(words: Uint32Array, length: number): number {
+  let mark = length
+  for (const word of words) mark = Math.imul(mark, 0x01000193) ^ word
+  return mark
+}
+
+/** Of one family: hexadecimal digits of equal length. IPv4 is shorter and so comes first. */
+function orderOf(words: Uint32Array): string {
+  const digits = [...words].map((word) => word.toString(16).padStart(8, '0'))
+  return `${words.length}${digits.join('')}`
+}
+
+function formatOutage([reason, { peers, others }]: [string, Outage]): string {
+  if (peers.size === 0 && others.size === 1) {
+    return `next hop ${[...others].join()} became unreachable (${reason})`
+  }
+  const rest =
+    peers.size === 0 ? 'next hops' : others.size === 1 ? 'other next hop' : 'other next hops'
+  const who = others.size === 0 ? [...peers] : [...peers, `${others.size} ${rest}`]
+  return `${joinWords(who)} became unreachable (${reason})`
 }
 
 function countsOf(changed: number, gone: number): string {
@@ -135,12 +251,18 @@ function countsOf(changed: number, gone: number): string {
 }
 
 function sentenceOf(
-  routes: readonly { prefix: string; nextHops: readonly string[] | null }[],
+  routes: readonly {
+    prefix: string
+    nextHops: readonly string[] | null
+    peers: readonly string[]
+  }[],
   all: number,
 ): string {
-  const told = routes.slice(0, movesToldMax).map(({ prefix, nextHops }) => {
+  const told = routes.slice(0, movesToldMax).map(({ prefix, nextHops, peers }) => {
     if (nextHops === null) return `${prefix} gone`
-    return nextHops.length === 0 ? prefix : `${prefix} now via ${nextHops.join(', ')}`
+    if (nextHops.length === 0) return prefix
+    const from = peers.length === 0 ? '' : ` (${peers.join(', ')})`
+    return `${prefix} now via ${nextHops.join(', ')}${from}`
   })
   const more = all - told.length
   return told.join('; ') + (more > 0 ? `; and ${more} more` : '')

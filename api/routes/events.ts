@@ -4,7 +4,7 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
-import { EventStream, newestEvents } from '../event-stream.ts'
+import { type EventFilter, EventStream, eventsAfter, newestEvents } from '../event-stream.ts'
 import { Problem } from '../problem.ts'
 import { eventsQuery } from '../query.ts'
 import { eventListSchema, problemSchema } from '../schema.ts'
@@ -41,8 +41,8 @@ export function eventRoutes(plain: FastifyInstance, views: AgentViews): void {
         description:
           'With `Accept: application/json` a list: the newest events, or with `after` those that ' +
           'follow it. Otherwise a stream of new events, beginning with those after `Last-Event-ID` ' +
-          'or `after`. An event `dropped` says how many were missed, `restarted` that the agent ' +
-          'began anew and counts from 1 again.',
+          'or `after`. `kind` and `peer` leave out all others. An event `dropped` says how many ' +
+          'were missed, `restarted` that the agent began anew and counts from 1 again.',
         querystring: eventsQuery,
         headers: eventsHeaders,
         produces: ['text/event-stream'],
@@ -52,12 +52,17 @@ export function eventRoutes(plain: FastifyInstance, views: AgentViews): void {
     async ({ query, headers }, reply) => {
       const resume = headers['last-event-id']
       const after = resume === undefined ? (query.after ?? null) : Number(resume)
+      const isWanted = filterOf(query)
       if (wantsList(headers.accept)) {
         const { limit } = query
-        return { items: after === null ? newestEvents(views, limit) : views.events(after, limit) }
+        const items =
+          after === null
+            ? newestEvents(views, limit, isWanted)
+            : eventsAfter(views, after, limit, isWanted)
+        return { items }
       }
       if (streams.size >= STREAMS_MAX) throw tooManyStreams()
-      const stream = new EventStream(views, after)
+      const stream = new EventStream(views, after, isWanted)
       streams.add(stream)
       stream.once('close', () => streams.delete(stream))
       // The serialiser of the 200 answer is for the list; a stream goes out as it comes.
@@ -67,6 +72,11 @@ export function eventRoutes(plain: FastifyInstance, views: AgentViews): void {
         .send(stream as never)
     },
   )
+}
+
+function filterOf({ kind, peer }: { kind?: string; peer?: string }): EventFilter {
+  return (event) =>
+    (kind === undefined || event.kind === kind) && (peer === undefined || event.peer === peer)
 }
 
 function wantsList(accept: string | undefined): boolean {

@@ -6,6 +6,7 @@
 import { AgentError, follow, get, setToken } from './agent.js'
 import { byId, element, replace } from './dom.js'
 import { Feed } from './events.js'
+import { Moves } from './moves.js'
 import { conditions, facts, judge, summary } from './overview.js'
 import { PeerPanel } from './peer-panel.js'
 import { peerTable, troubledFirst } from './peers.js'
@@ -24,7 +25,8 @@ const DIFFERENCE_MS_MIN = 15_000
 const ROWS_STEP = 100
 
 const traffic = new Traffic()
-const feed = new Feed(byId('events'), ask)
+const feed = new Feed(byId('events'))
+const moves = new Moves(byId('moves-list'), ask)
 const peerPanel = new PeerPanel(ask)
 let routesShown = ROWS_STEP
 let peersShown = ROWS_STEP
@@ -68,7 +70,7 @@ async function showNode() {
   byId('health').textContent = node.readyReason === null ? word : `${word}: ${node.readyReason}`
   byId('health').className = `pill ${tone}`
   byId('facts').textContent = facts(node)
-  replace(byId('summary'), ...summary(node))
+  replace(byId('summary'), ...summary(node, items))
   replace(byId('conditions'), ...conditions(node.conditions))
   byId('conditions').hidden = node.conditions.length === 0
   const peers = troubledFirst(items)
@@ -155,6 +157,9 @@ async function answer() {
   const peer = asked.get('peer')
   const prefix = asked.get('explain')
   const target = byId('explanation')
+  // A link to a part of this page moves the view and changes nothing.
+  if (peer === null && prefix === null && location.hash.length > 1 && location.hash !== '#peers')
+    return
   try {
     await peerPanel.open(peer)
     if (peer !== null) {
@@ -206,6 +211,7 @@ void answer()
 void follow({
   event(event) {
     feed.add(event)
+    moves.add(event)
     refreshWithin(REFRESH_MS_MIN)
   },
   remark: (text) => feed.remark(text),

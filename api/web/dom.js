@@ -39,23 +39,25 @@ export function replace(target, ...children) {
 }
 
 /**
- * A table whose cells know their column's title, which is what a phone shows.
+ * A table whose cells know their column's title, which is what a phone shows. It says by roles that it
+ * is a table, which a browser forgets when the style lays rows out as cards.
  * @param columns `{ title, value(row), number?, wide?, tone?(row) }`; a value is text, number, null or
  * element; `wide` is for sentences.
  */
 export function table(caption, columns, rows) {
   const used = columns.filter(({ value }) => rows.some((row) => !isEmpty(value(row))))
   const head = used.map(({ title, number }) =>
-    element('th', { scope: 'col', class: number ? 'number' : null }, title),
+    element('th', { role: 'columnheader', scope: 'col', class: number ? 'number' : null }, title),
   )
   const body = rows.map((row) =>
     element(
       'tr',
-      {},
+      { role: 'row' },
       ...used.map(({ title, value, number, wide, tone }) =>
         element(
           'td',
           {
+            role: 'cell',
             'data-label': title,
             class: [number && 'number', wide && 'wide', tone?.(row)].filter(Boolean).join(' '),
           },
@@ -69,10 +71,10 @@ export function table(caption, columns, rows) {
     { class: 'scroll' },
     element(
       'table',
-      {},
+      { role: 'table' },
       element('caption', { class: 'hidden' }, caption),
-      element('thead', {}, element('tr', {}, ...head)),
-      element('tbody', {}, ...body),
+      element('thead', { role: 'rowgroup' }, element('tr', { role: 'row' }, ...head)),
+      element('tbody', { role: 'rowgroup' }, ...body),
     ),
   )
 }

@@ -1,7 +1,6 @@
 /** The feed of events: what is kept, which of it is shown, and how. */
 import { element } from './dom.js'
-import { prefixButton } from './routes.js'
-import { clockTime } from './words.js'
+import { clockTime, countsOfMoves } from './words.js'
 
 /** Events kept, so that another filter has something to show. */
 const KEPT_MAX = 2000
@@ -12,15 +11,13 @@ const tones = { debug: 'quiet', info: null, warn: 'warn', error: 'bad' }
 export class Feed {
   #kept = []
   #list
-  #onPrefix
   #filter = { level: 'info', peer: '' }
 
   /** @param list The element that holds the events, newest first. */
-  constructor(list, onPrefix) {
+  constructor(list) {
     this.#list = list
     // It scrolls, and so must be reached by keyboard.
     list.tabIndex = 0
-    this.#onPrefix = onPrefix
   }
 
   add(event) {
@@ -48,7 +45,7 @@ export class Feed {
   }
 
   #show(event) {
-    this.#put(item(event, this.#onPrefix))
+    this.#put(item(event))
   }
 
   #put(made) {
@@ -57,8 +54,9 @@ export class Feed {
   }
 }
 
-function item({ at, level, kind, peer, text, data, id }, onPrefix) {
-  const about = peer === null || text.includes(peer) ? text : `${peer}: ${text}`
+function item({ at, level, kind, peer, text, data }) {
+  // The prefixes of one that tells of routes stand under "What moved".
+  const said = kind === 'routes.moved' ? `${countsOfMoves(data)} after ${data.cause}` : text
   return element(
     'li',
     { class: tones[level] },
@@ -68,25 +66,6 @@ function item({ at, level, kind, peer, text, data, id }, onPrefix) {
       clockTime(at),
     ),
     element('span', { class: 'kind' }, kind),
-    element('span', {}, about, moved(data?.routes ?? [], id, onPrefix)),
-  )
-}
-
-/** The prefixes that an event names, each a question. */
-function moved(routes, id, onPrefix) {
-  if (routes.length === 0) return null
-  const items = routes.map(({ prefix, nextHops }) =>
-    element(
-      'li',
-      {},
-      prefixButton(prefix, `event-${id}`, onPrefix),
-      nextHops === null ? ' gone' : ` via ${nextHops.join(', ') || 'others'}`,
-    ),
-  )
-  return element(
-    'details',
-    {},
-    element('summary', {}, `${routes.length} by name`),
-    element('ul', {}, ...items),
+    element('span', {}, peer === null || said.includes(peer) ? said : `${peer}: ${said}`),
   )
 }

@@ -1,5 +1,6 @@
 /** The node at a glance: its health in a word, its facts, cards and conditions. */
 import { element } from './dom.js'
+import { toneOf } from './peers.js'
 import { duration, familyName } from './words.js'
 
 const ANNOUNCEMENTS_SHOWN = 3
@@ -22,9 +23,9 @@ export function facts(node) {
   return parts.join(' · ')
 }
 
-export function summary(node) {
-  const { announcements, fib, peers, loopDelay } = node
-  const down = peers.wanted - peers.established
+/** @param peers Those of `/v1/peers`. */
+export function summary(node, peers) {
+  const { announcements, fib, loopDelay } = node
   const families = Object.entries(node.routes).map(([family, { prefixes, paths }]) =>
     card(familyName(family), prefixes, `prefixes, ${paths} paths`),
   )
@@ -32,17 +33,22 @@ export function summary(node) {
   const more = announcements.length - shown.length
   if (more > 0) shown.push(`${more} more`)
   return [
-    card(
-      'Peers',
-      `${peers.established} / ${peers.wanted}`,
-      down > 0 ? `established, ${down} down` : 'established',
-      down > 0 ? 'bad' : 'good',
-    ),
+    peersCard(node, peers),
     ...families,
     kernelCard(fib),
     card('Announces', announcements.length, shown.join(', ')),
     card('Loop delay', `${loopDelay.p99.toFixed(1)} ms`, 'p99 of the last minute'),
   ]
+}
+
+function peersCard({ peers: { established, wanted } }, peers) {
+  const down = wanted - established
+  const cutOff = peers.filter((peer) => toneOf(peer) === 'warn').length
+  const note = ['established']
+  if (down > 0) note.push(`${down} down`)
+  if (cutOff > 0) note.push(`${cutOff} cut off`)
+  const tone = down > 0 ? 'bad' : cutOff > 0 ? 'warn' : 'good'
+  return card('Peers', `${established} / ${wanted}`, note.join(', '), tone)
 }
 
 function kernelCard(fib) {
@@ -76,8 +82,17 @@ export function conditions(list) {
       'div',
       { class: `condition ${tones[severity]}` },
       element('b', {}, reason),
-      ` ${subject}: ${message}`,
+      ' ',
+      subjectOf(subject),
+      `: ${message}`,
       remedy === null ? null : element('p', { class: 'quiet' }, remedy),
     ),
   )
+}
+
+/** A peer is a link to what is known of it. */
+function subjectOf(subject) {
+  const [, peer = null] = /^peer (\S+)$/.exec(subject) ?? []
+  if (peer === null) return subject
+  return element('a', { href: `#peer=${encodeURIComponent(peer)}` }, subject)
 }

@@ -27,7 +27,7 @@ export class PeerPanel {
       void this.refresh()
     })
     byId('peer-recording').addEventListener('click', () =>
-      download(this.#path('/recording'), `${this.#name}.jsonl`),
+      download(pathOf(this.#name, '/recording'), `${this.#name}.jsonl`),
     )
   }
 
@@ -48,10 +48,10 @@ export class PeerPanel {
     if (name === null) return
     try {
       const [peer, explanation] = await Promise.all([
-        get(this.#path('')),
-        get(this.#path('/explain')),
+        get(pathOf(name)),
+        get(pathOf(name, '/explain')),
       ])
-      const routes = await this.#readRoutes()
+      const routes = await this.#readRoutes(name)
       // Another one was opened meanwhile.
       if (name !== this.#name) return
       byId('peer-title').textContent = `Peer ${name}`
@@ -59,18 +59,19 @@ export class PeerPanel {
       this.#showRoutes(routes)
       byId('peer').hidden = false
     } catch (error) {
+      if (name !== this.#name) return
       this.#name = null
       byId('peer').hidden = true
       throw error
     }
   }
 
-  async #readRoutes() {
+  async #readRoutes(name) {
     const items = []
     let token = null
     do {
       const query = { view: this.#view, limit: ROUTES_STEP, continue: token }
-      const page = await get(this.#path('/routes'), query)
+      const page = await get(pathOf(name, '/routes'), query)
       items.push(...page.items)
       token = page.continue
     } while (token !== null && items.length < this.#routesShown)
@@ -79,7 +80,8 @@ export class PeerPanel {
 
   #showRoutes({ items, more }) {
     const none = element('p', { class: 'quiet' }, `${captions[this.#view]}: none`)
-    const table = pathTable(captions[this.#view], items, this.#onPrefix)
+    const from = this.#view === 'advertised'
+    const table = pathTable(captions[this.#view], items, this.#onPrefix, from)
     replace(byId('peer-routes'), items.length === 0 ? none : table)
     byId('peer-more').hidden = !more
   }
@@ -92,8 +94,8 @@ export class PeerPanel {
     }
     void this.refresh()
   }
+}
 
-  #path(rest) {
-    return `/v1/peers/${encodeURIComponent(this.#name)}${rest}`
-  }
+function pathOf(name, rest = '') {
+  return `/v1/peers/${encodeURIComponent(name)}${rest}`
 }

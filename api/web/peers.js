@@ -3,13 +3,17 @@ import { element, table } from './dom.js'
 import { clockTime, duration, familyName } from './words.js'
 
 const isUp = ({ state }) => state === 'Established'
-const stateTone = (peer) => (isUp(peer) ? 'good' : 'bad')
+/** Established with a reason: nothing reaches it any more, and the hold timer has yet to notice. */
+const isWell = (peer) => isUp(peer) && peer.reason === null
+/** Of a session: its state in a colour. */
+export const toneOf = (peer) => (isWell(peer) ? 'good' : isUp(peer) ? 'warn' : 'bad')
 const sum = (peer, name) => peer.families.reduce((total, family) => total + family[name], 0)
 const age = ({ since }) => (since === null ? null : duration(Date.now() - since))
 
-/** Those that are down come first; within both, the order of the API. */
+/** Those that are down come first, then those cut off; within each, the order of the API. */
 export function troubledFirst(list) {
-  return [...list.filter((peer) => !isUp(peer)), ...list.filter(isUp)]
+  const worst = ['bad', 'warn', 'good']
+  return worst.flatMap((tone) => list.filter((peer) => toneOf(peer) === tone))
 }
 
 /** @param {import('./traffic.js').Traffic} traffic */
@@ -18,7 +22,7 @@ export function peerTable(list, traffic) {
     'Peers',
     [
       { title: 'Name', value: peerLink },
-      { title: 'State', value: ({ state }) => state, tone: stateTone },
+      { title: 'State', value: ({ state }) => state, tone: toneOf },
       { title: 'For', value: age },
       { title: 'Address', value: ({ address }) => address },
       { title: 'AS', value: ({ asn }) => asn, number: true },
@@ -47,7 +51,7 @@ function peerLink({ name }) {
  */
 export function peerDetail(peer, explanation) {
   return [
-    element('p', { class: `pill ${stateTone(peer)}` }, peer.state),
+    element('p', { class: `pill ${toneOf(peer)}` }, peer.state),
     element('div', { class: 'words' }, ...explanation.words.filter(isNoCheck).map(paragraph)),
     ...checkList(explanation.check),
     ...triedList(explanation.tried),

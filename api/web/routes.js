@@ -15,14 +15,17 @@ export function explanation({ words, bgp, fib }) {
   return sections
 }
 
-/** @param onPrefix Given, prefixes are buttons that call it. */
-export function pathTable(caption, list, onPrefix = null) {
+/**
+ * @param onPrefix Given, prefixes are buttons that call it.
+ * @param from Whether the peers the paths were learned from are not the same anyway.
+ */
+export function pathTable(caption, list, onPrefix = null, from = true) {
   const prefix = { title: 'Prefix', value: ({ prefix }) => prefixButton(prefix, caption, onPrefix) }
   return table(
     caption,
     [
       ...(onPrefix === null ? [] : [prefix]),
-      { title: 'From', value: (path) => path.peer },
+      ...(from ? [{ title: 'From', value: (path) => path.peer }] : []),
       {
         title: 'Rank',
         value: rankOf,
@@ -46,7 +49,7 @@ function kernelTable(list) {
   return table(
     'Kernel',
     [
-      { title: 'Kernel', value: (route) => route.prefix },
+      { title: 'Kernel route', value: (route) => route.prefix },
       { title: 'Protocol', value: (route) => route.protocol },
       { title: 'Table', value: (route) => route.table, number: true },
       { title: 'Metric', value: (route) => route.metric, number: true },
@@ -86,7 +89,7 @@ export function kernelRoutes(list, onPrefix) {
       { title: 'Kind', value: (route) => route.kind },
       { title: 'Next hops', value: (route) => route.nextHops.join(' ') },
       { title: 'Kernel via', value: (route) => gatewaysOf(route.gateways) },
-      { title: 'Group', value: (route) => route.nexthop, number: true },
+      { title: 'Object', value: (route) => route.nexthop },
       { title: 'Reason', wide: true, value: (route) => route.reason },
     ],
     list,
@@ -104,7 +107,11 @@ export function nextHops(list) {
         value: ({ reachable }) => (reachable ? 'yes' : 'no'),
         tone: ({ reachable }) => (reachable ? 'good' : 'bad'),
       },
-      { title: 'Metric', value: ({ metric }) => metric, number: true },
+      {
+        title: 'Metric',
+        value: ({ reachable, metric }) => (reachable ? metric : null),
+        number: true,
+      },
       { title: 'Via', value: ({ gateways }) => gatewaysOf(gateways) },
       { title: 'How', wide: true, value: ({ reason }) => reason },
     ],
@@ -119,7 +126,7 @@ export function ecmpGroups(list) {
   return table(
     'Nexthop objects in use',
     [
-      { title: 'Object', value: ({ id }) => id, number: true },
+      { title: 'Object', value: ({ id }) => id },
       { title: 'Kind', value: ({ kind }) => (kind === 'group' ? 'ECMP group' : 'single') },
       { title: 'Routes', value: ({ routes }) => routes, number: true },
       {

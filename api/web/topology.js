@@ -3,6 +3,7 @@
  * and clients below; each line has the colour of its session. Drawn for the width there is.
  */
 import { svg } from './dom.js'
+import { toneOf } from './peers.js'
 
 const BOX = { width: 148, height: 46 }
 const GAP = 12
@@ -56,11 +57,11 @@ export function topology(node, peers, width) {
   )
 }
 
-/** Those that are down one by one; the others too, unless there are too many. */
+/** Those that are down or cut off one by one; the others too, unless there are too many. */
 function boxes(kind, peers) {
-  const isUp = ({ state }) => state === 'Established'
-  const down = peers.filter((peer) => !isUp(peer))
-  const up = peers.filter(isUp)
+  const isWell = (peer) => toneOf(peer) === 'good'
+  const down = peers.filter((peer) => !isWell(peer))
+  const up = peers.filter(isWell)
   return [
     ...down.slice(0, DOWN_DRAWN_MAX).map(single),
     ...rest(kind, 'down', 'bad', down.length - DOWN_DRAWN_MAX),
@@ -69,12 +70,13 @@ function boxes(kind, peers) {
 }
 
 function single(peer) {
-  const up = peer.state === 'Established'
+  const tone = toneOf(peer)
+  const notes = { good: [], warn: ['cut off'], bad: [peer.state] }
   return {
     id: `topology-${peer.name}`,
     title: peer.name,
-    note: up ? `AS ${peer.asn}` : `AS ${peer.asn} · ${peer.state}`,
-    tone: up ? 'good' : 'bad',
+    note: [`AS ${peer.asn}`, ...notes[tone]].join(' · '),
+    tone,
     href: `#peer=${encodeURIComponent(peer.name)}`,
   }
 }

@@ -6,6 +6,8 @@ import { svg } from './dom.js'
 
 /** Looks remembered for each peer: five minutes of them, one every five seconds. */
 const SAMPLES_MAX = 60
+/** Fewer make a dot and no line. */
+const RATES_MIN = 4
 /** Peers remembered; a reflector may have thousands, and the table shows fewer. */
 const PEERS_MAX = 500
 const WIDTH = 90
@@ -31,10 +33,10 @@ export class Traffic {
     }
   }
 
-  /** An svg element, or null before there are two looks. */
+  /** An svg element, or null before there is a line to see. */
   line(name) {
     const rates = this.#peers.get(name)?.rates ?? []
-    if (rates.length === 0) return null
+    if (rates.length < RATES_MIN) return null
     const most = Math.max(1, ...rates)
     const step = WIDTH / (SAMPLES_MAX - 1)
     const begin = WIDTH - (rates.length - 1) * step

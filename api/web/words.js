@@ -38,6 +38,12 @@ export function asPathOf({ asPath = [] }) {
   return asPath.map(({ asns }) => asns.join(' ')).join(' ')
 }
 
+/** `8 routes moved, 2 gone`, of the data of an event `routes.moved`. */
+export function countsOfMoves({ changed, gone }) {
+  const moved = changed > 0 ? `${changed} ${changed === 1 ? 'route' : 'routes'} moved` : null
+  return [moved, gone > 0 ? `${gone} gone` : null].filter((part) => part !== null).join(', ')
+}
+
 /** What the decision made of a path, in one word. */
 export function rankOf(path) {
   const rank = path.best

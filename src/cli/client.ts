@@ -1,11 +1,13 @@
 /**
- * The command's side of the API: HTTP to a TCP port or a unix socket, problems (RFC 9457) turned into
- * words, and the event stream read frame by frame. Every reply and line has a ceiling.
+ * The command's side of the API: HTTP or HTTPS to a port, HTTP to a unix socket, problems (RFC 9457)
+ * turned into words, and the event stream read frame by frame. Every reply and line has a ceiling.
  */
 import { type IncomingMessage, type RequestOptions, request } from 'node:http'
+import { request as requestSecurely } from 'node:https'
 import type { ProblemView } from '../../api/problem.ts'
 import { type Endpoint, formatEndpoint } from './endpoint.ts'
 import { CommandError, EXIT_NEGATIVE } from './terminal.ts'
+import { type Trust, tlsFailure, trusting, usualTrust } from './tls.ts'
 
 /** An agent that says nothing for this long is not waited for. */
 const SILENCE_MS_MAX = 10_000
@@ -33,9 +35,18 @@ export interface AgentClient {
   ): Promise<void>
 }
 
-export function createClient(endpoint: Endpoint, token: string | null): AgentClient {
+/** By what an agent is asked; null instead of one: without a token, and with the usual trust. */
+export interface Access {
+  readonly token: string | null
+  readonly trust: Trust
+}
+
+const nobody: Access = { token: null, trust: usualTrust }
+
+export function createClient(endpoint: Endpoint, access: Access | null): AgentClient {
+  const { token, trust } = access ?? nobody
   const ask = (method: string, path: string, accept: string, extra: RequestOptions = {}) =>
-    open(endpoint, {
+    open(endpoint, trust, {
       method,
       path,
       ...extra,
@@ -48,7 +59,7 @@ export function createClient(endpoint: Endpoint, token: string | null): AgentCli
   const json = async <Reply>(method: string, path: string): Promise<Reply> => {
     const response = await ask(method, path, 'application/json')
     const text = await readText(response, endpoint)
-    if (response.statusCode! >= 300) throw refusal(response, text, endpoint)
+    if (response.statusCode! >= 300) throw refusal(response, text, endpoint, token)
     return parseJson(text, endpoint) as Reply
   }
   return {
@@ -63,7 +74,7 @@ export function createClient(endpoint: Endpoint, token: string | null): AgentCli
         timeout: 0,
       })
       if (response.statusCode! >= 300) {
-        throw refusal(response, await readText(response, endpoint), endpoint)
+        throw refusal(response, await readText(response, endpoint), endpoint, token)
       }
       await readFrames(response, endpoint, signal, onFrame)
     },
@@ -78,13 +89,15 @@ function search(query: Query): string {
   return parameters.size === 0 ? '' : `?${parameters}`
 }
 
-function open(endpoint: Endpoint, options: RequestOptions): Promise<IncomingMessage> {
+function open(endpoint: Endpoint, trust: Trust, options: RequestOptions): Promise<IncomingMessage> {
   const target: RequestOptions =
     endpoint.kind === 'unix'
       ? { socketPath: endpoint.path, headers: { host: 'localhost' } }
       : { host: endpoint.host, port: endpoint.port }
+  const secure = endpoint.kind === 'tcp' && endpoint.scheme === 'https'
   return new Promise((resolve, reject) => {
-    const outgoing = request({
+    const outgoing = (secure ? requestSecurely : request)({
+      ...(secure ? trusting(trust) : {}),
       timeout: SILENCE_MS_MAX,
       ...target,
       ...options,
@@ -162,12 +175,25 @@ function parseJson(text: string, endpoint: Endpoint): unknown {
   }
 }
 
-function refusal(response: IncomingMessage, text: string, endpoint: Endpoint): CommandError {
+function refusal(
+  response: IncomingMessage,
+  text: string,
+  endpoint: Endpoint,
+  token: string | null,
+): CommandError {
   if (!response.headers['content-type']?.startsWith('application/problem+json')) {
     return notOurs(endpoint)
   }
   const problem = parseJson(text, endpoint) as ProblemView
-  return new CommandError(problem.detail, problem.remedy, EXIT_NEGATIVE)
+  const remedy = problem.status === 401 ? tokenRemedy(token) : problem.remedy
+  return new CommandError(problem.detail, remedy, EXIT_NEGATIVE)
+}
+
+/** The agent speaks of headers, whoever types a command has options. */
+function tokenRemedy(token: string | null): string {
+  return token === null
+    ? 'name the file with its token in --api-token-file or ROUTELET_API_TOKEN_FILE'
+    : 'compare the file of --api-token-file with the one the agent was given; with --api-auth kubernetes the token may have run out: make one with "kubectl create token NAME"'
 }
 
 function unreachable(endpoint: Endpoint, error: NodeJS.ErrnoException): CommandError {
@@ -184,6 +210,15 @@ function unreachable(endpoint: Endpoint, error: NodeJS.ErrnoException): CommandE
     return failure(
       `no agent answers at ${where}`,
       `start one with "routelet run --node NAME --manifests DIR${listen}", or say where it is with --api or ROUTELET_API`,
+      error,
+    )
+  }
+  const distrust = tlsFailure(where, error)
+  if (distrust !== null) return distrust
+  if (error.code === 'ECONNRESET' && where.startsWith('http://')) {
+    return failure(
+      `what listens at ${where} closed the connection without an answer`,
+      `it may speak TLS: ask for ${where.replace('http:', 'https:')}`,
       error,
     )
   }

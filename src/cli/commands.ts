@@ -7,9 +7,9 @@ import { Argument, Command, CommanderError, Option } from 'commander'
 import type { LabOptions } from '../lab/options.ts'
 import type { CheckOptions } from './check.ts'
 import type { CleanupOptions } from './cleanup.ts'
-import { formatCompletion, type Shell, shells } from './completion.ts'
+import { formatCompletion, peerNamesCommand, type Shell, shells } from './completion.ts'
 import type { DecodeOptions } from './decode.ts'
-import { type Endpoint, parseEndpoint } from './endpoint.ts'
+import { type Endpoint, listenerOf, parsePlainEndpoint } from './endpoint.ts'
 import {
   apiOption,
   collect,
@@ -21,7 +21,9 @@ import {
   wholeNumber,
 } from './options.ts'
 import { formatError, type Output } from './output.ts'
+import { askPeerNames } from './peers.ts'
 import { addOrders, addQuestions, type Context } from './questions.ts'
+import { clientOf, type ReachOptions, reaching } from './reach.ts'
 import type { ReplayOptions } from './replay.ts'
 import { CommandError, EXIT_OK, EXIT_USAGE, type Terminal } from './terminal.ts'
 
@@ -123,7 +125,9 @@ export function buildProgram(
   addQuestions(program, context)
   addOrders(program, context)
   addCompletion(program, context)
-  for (const command of program.commands) command.copyInheritedSettings(program)
+  for (const command of program.commands) {
+    command.copyInheritedSettings(program).addHelpText('after', EXIT_CODES)
+  }
   return program
 }
 
@@ -134,6 +138,11 @@ function addCompletion(program: Command, { terminal }: Context): void {
     .description('a script that completes commands and options, for a shell to read')
     .addArgument(new Argument('<shell>').choices(shells))
     .action((shell: Shell) => terminal.write(formatCompletion(program, shell)))
+  // For these scripts; whoever presses Tab wants no words about an agent that doesn't answer.
+  reaching(program.command(peerNamesCommand, { hidden: true })).action(
+    async (options: ReachOptions) =>
+      terminal.write(await askPeerNames(clientOf(options, terminal))),
+  )
 }
 
 function addPrograms(
@@ -241,7 +250,7 @@ function addRun(program: Command, handlers: Handlers, finish: (exitCode: number)
       new Option(
         '--metrics <address>',
         'serve /metrics, /healthz and /readyz, and nothing else, at HOST:PORT',
-      ).argParser(parseEndpoint),
+      ).argParser(parsePlainEndpoint),
     )
     .addOption(
       new Option('--fib <mode>', 'write routes to the kernel, or nowhere')
@@ -308,20 +317,30 @@ function readRunOptions(options: {
   if (kubeconfig !== null && !kubernetes) {
     throw misuse('--kubeconfig is of use only with --kubernetes', 'add --kubernetes')
   }
+  const apiTls = readTls(options.apiTlsCert, options.apiTlsKey)
   return {
     node: options.node,
     manifests,
     kubernetes: kubernetes ? { kubeconfig } : null,
-    api: options.api,
+    api: servedAt(options.api, apiTls !== null),
     apiTokenFile: options.apiTokenFile ?? null,
     apiAuth: options.apiAuth,
-    apiTls: readTls(options.apiTlsCert, options.apiTlsKey),
+    apiTls,
     metrics: options.metrics ?? null,
     fib: options.fib,
     stateDir: options.stateDir ?? null,
     cniConfDir: options.cniConfDir ?? null,
     logLevel: options.logLevel ?? null,
   }
+}
+
+/** @throws CommandError (exit 2) when TLS is asked for and there is nothing to speak it with */
+function servedAt(api: Endpoint, tls: boolean): Endpoint {
+  if (api.kind === 'unix') return api
+  if (tls) return { ...api, scheme: 'https' }
+  if (api.scheme === 'http' || listenerOf(api) === 'network') return api
+  const remedy = 'give --api-tls-cert FILE and --api-tls-key FILE, or write http://'
+  throw misuse('an API at https:// needs a certificate', remedy)
 }
 
 function readTls(cert: string | undefined, key: string | undefined): RunOptions['apiTls'] {

@@ -41,6 +41,13 @@ export function wholeNumber(text: string): number {
   return Number(text)
 }
 
+/** How many to show: none at all is no question. */
+export function atLeastOne(text: string): number {
+  const count = wholeNumber(text)
+  if (count === 0) throw new InvalidArgumentError('It is less than 1.')
+  return count
+}
+
 export function seconds(text: string): number {
   const value = Number(text)
   if (!(value >= 0.1 && value <= 3600)) {

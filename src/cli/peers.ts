@@ -6,7 +6,7 @@ import type { List } from '../../api/schema.ts'
 import type { PeerFamilyView, PeerView, UpdateGroupView } from '../../bgp/types.ts'
 import type { AgentClient } from './client.ts'
 import type { Answer } from './output.ts'
-import { type Column, formatFields, formatTable } from './table.ts'
+import { type Column, formatFields, formatTable, type Tone } from './table.ts'
 import type { Terminal } from './terminal.ts'
 import { formatDuration, formatFamily, formatInstant } from './words.ts'
 
@@ -17,6 +17,12 @@ export async function askPeers(client: AgentClient, terminal: Terminal): Promise
     text: () => formatPeers(list.items, terminal, []),
     wide: () => formatPeers(list.items, terminal, wideColumns),
   }
+}
+
+/** One a line, for shells to complete. */
+export async function askPeerNames(client: AgentClient): Promise<string> {
+  const { items } = await client.get<List<PeerView>>('/v1/peers')
+  return items.map(({ name }) => `${name}\n`).join('')
 }
 
 export async function askPeer(
@@ -61,7 +67,7 @@ function formatPeers(
     { title: 'TYPE', value: (peer) => peer.type },
     {
       title: 'STATE',
-      value: (peer) => ({ text: peer.state, tone: peer.state === 'Established' ? 'good' : 'bad' }),
+      value: (peer) => ({ text: peer.state, tone: toneOf(peer) }),
     },
     { title: 'FOR', value: (peer) => ageOf(peer, now()), align: 'right' },
     { title: 'RECEIVED', value: (peer) => sum(peer, (family) => family.received), align: 'right' },
@@ -113,6 +119,12 @@ function formatPeer(peer: PeerView, { colour, now }: Terminal): string {
     { title: 'APART BECAUSE IT', value: ({ group }) => group?.apart ?? null },
   ]
   return `${fields}\n${formatTable(peer.families, columns, colour)}`
+}
+
+/** Established with a reason: nothing reaches the peer, and the hold timer has yet to notice. */
+function toneOf({ reason, state }: PeerView): Tone {
+  if (state !== 'Established') return 'bad'
+  return reason === null ? 'good' : 'warn'
 }
 
 function ageOf(peer: PeerView, now: number): string {

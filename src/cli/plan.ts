@@ -148,6 +148,11 @@ function describePlan({ intent, sessions }: Plan): string {
       `table ${fib.table}, protocol ${fib.protocol}, metric ${fib.metric}, at most ${fib.maxPaths} paths, install ${fib.install}`,
     ],
     ['blackholes', intent.blackholes.join(' ') || null],
+    [
+      'host routes',
+      intent.hostRoutes.map(({ address, gateway }) => `${address} via ${gateway}`).join(', ') ||
+        null,
+    ],
     ['refuses', intent.refuse.map(({ prefix }) => prefix).join(' ') || null],
   ])
   const announced = formatTable(

@@ -2,23 +2,15 @@
  * The commands that ask or order a running agent: their options, and which question each one is.
  */
 import { Argument, type Command, Option } from 'commander'
-import { type AgentClient, createClient } from './client.ts'
-import type { Endpoint } from './endpoint.ts'
+import type { AgentClient } from './client.ts'
 import { askEvents, followEvents } from './events.ts'
 import { askExplanation, askPeerExplanation } from './explain.ts'
 import { askDifference, askFib } from './fib.ts'
-import {
-  apiOption,
-  logLevels,
-  misuse,
-  outputOption,
-  readTokenFile,
-  seconds,
-  wholeNumber,
-} from './options.ts'
+import { atLeastOne, logLevels, misuse, outputOption, seconds, wholeNumber } from './options.ts'
 import { giveOrder, type OrderDetail, orderDrain, orderLog, orders } from './orders.ts'
 import { type Answer, type Output, show } from './output.ts'
 import { askPeer, askPeers } from './peers.ts'
+import { clientOf, type ReachOptions, reaching } from './reach.ts'
 import { askRoutes } from './routes.ts'
 import { askStatus } from './status.ts'
 import type { Terminal } from './terminal.ts'
@@ -38,9 +30,7 @@ export interface Context {
 }
 
 /** What a command that asks was told beside its own options. */
-interface AskOptions {
-  readonly api: Endpoint
-  readonly apiTokenFile?: string
+interface AskOptions extends ReachOptions {
   readonly output: Output
   readonly watch?: number | true
 }
@@ -66,7 +56,7 @@ export function addQuestions(program: Command, context: Context): void {
   asking(program.command('fib'))
     .description('the routes wanted in the kernel')
     .option('--diff', 'only where the kernel differs; exits 1 if it does', false)
-    .option('--limit <count>', 'routes shown at most', wholeNumber, ROUTES_SHOWN)
+    .option('--limit <count>', 'routes shown at most', atLeastOne, ROUTES_SHOWN)
     .action((options: AskOptions & { diff: boolean; limit: number }) =>
       answer(context, options, (client) =>
         options.diff ? askDifference(client, terminal) : askFib(client, terminal, options.limit),
@@ -87,7 +77,7 @@ export function addQuestions(program: Command, context: Context): void {
     .action(async (options: AskOptions) =>
       finish(
         await show(terminal, { output: options.output, watch: null }, () =>
-          askVersion(clientOf(options), version),
+          askVersion(clientOf(options, terminal), version),
         ),
       ),
     )
@@ -112,7 +102,7 @@ function addExplain(program: Command, context: Context): void {
 }
 
 function addTop(program: Command, context: Context): void {
-  type TopOptions = Pick<AskOptions, 'api' | 'apiTokenFile'> & { readonly interval: number }
+  type TopOptions = ReachOptions & { readonly interval: number }
   reaching(program.command('top'))
     .description('sessions and what goes through them, live; q ends it')
     .option('--interval <seconds>', 'between two looks', seconds, WATCH_SECONDS)
@@ -120,7 +110,7 @@ function addTop(program: Command, context: Context): void {
       const { processScreen, runTop } = await import('./top.ts')
       const { finish, terminal } = context
       const screen = terminal.interactive ? processScreen() : null
-      finish(await runTop(clientOf(options), terminal, screen, options.interval))
+      finish(await runTop(clientOf(options, terminal), terminal, screen, options.interval))
     })
 }
 
@@ -132,7 +122,7 @@ function addRoutes(program: Command, context: Context): void {
     readonly view?: string
     readonly limit: number
   }
-  asking(program.command('routes'))
+  asking(program.command('routes'), { wide: true })
     .description('the BGP table')
     .argument('[prefix]', 'prefix or address')
     .addOption(
@@ -147,7 +137,7 @@ function addRoutes(program: Command, context: Context): void {
     .addOption(
       new Option('--view <which>', 'with --peer').choices(['received', 'accepted', 'advertised']),
     )
-    .option('--limit <count>', 'paths shown at most', wholeNumber, ROUTES_SHOWN)
+    .option('--limit <count>', 'paths shown at most', atLeastOne, ROUTES_SHOWN)
     .action((prefix: string | undefined, options: RoutesOptions) => {
       const { all, limit, match = null, peer = null, view = null } = options
       if (peer !== null && prefix !== undefined) {
@@ -166,24 +156,29 @@ function addEvents(program: Command, context: Context): void {
   interface EventsOptions extends AskOptions {
     readonly follow: boolean
     readonly after?: number
+    readonly kind?: string
+    readonly peer?: string
     readonly limit: number
   }
-  asking(program.command('events'), { watch: false })
-    .description('what happened, and what happens')
+  asking(program.command('events'), { watch: false, wide: true })
+    .description('what happened, and what happens; -o wide names every prefix that moved')
     .option('-f, --follow', 'go on until Ctrl-C', false)
+    .option('--kind <kind>', 'only events of this kind, such as peer.down or routes.moved')
+    .option('--peer <name>', 'only events about this peer')
     .option('--after <id>', 'only events with a greater id', wholeNumber)
     .option(
       '--limit <count>',
       `events shown at first, at most ${EVENTS_MAX}`,
-      wholeNumber,
+      atLeastOne,
       EVENTS_SHOWN,
     )
     .action(async (options: EventsOptions) => {
-      const question = { limit: options.limit, after: options.after ?? null }
+      const { after = null, kind = null, limit, peer = null } = options
+      const question = { limit, after, kind, peer }
       if (!options.follow) {
         return answer(context, options, (client) => askEvents(client, context.terminal, question))
       }
-      const client = clientOf(options)
+      const client = clientOf(options, context.terminal)
       context.finish(await followEvents(client, context.terminal, options.output, question))
     })
 }
@@ -208,7 +203,7 @@ export function addOrders(program: Command, context: Context): void {
   asking(program.command('log'), { watch: false })
     .description('change for a while what the log of the agent tells')
     .addArgument(new Argument('<level>', 'what it tells').choices(logLevels))
-    .option('--for <seconds>', 'how long; then the level of before holds again', wholeNumber, 600)
+    .option('--for <seconds>', 'how long; then the level of before holds again', atLeastOne, 600)
     .action((level: string, options: AskOptions & { for: number }) =>
       answer(context, options, (client) => orderLog(client, level, options.for)),
     )
@@ -221,27 +216,12 @@ function asking(command: Command, { watch = true, wide = false } = {}): Command 
   return command
 }
 
-/** Where the agent is, and what it wants to see. */
-function reaching(command: Command): Command {
-  return command
-    .addOption(apiOption('where the agent is: HOST:PORT or unix:PATH').env('ROUTELET_API'))
-    .addOption(
-      new Option('--api-token-file <file>', "file with the agent's bearer token").env(
-        'ROUTELET_API_TOKEN_FILE',
-      ),
-    )
-}
-
 async function answer(
   { terminal, finish }: Context,
   options: AskOptions,
   ask: (client: AgentClient) => Promise<Answer>,
 ): Promise<void> {
-  const client = clientOf(options)
+  const client = clientOf(options, terminal)
   const watch = options.watch === true ? WATCH_SECONDS : (options.watch ?? null)
   finish(await show(terminal, { output: options.output, watch }, () => ask(client)))
-}
-
-function clientOf({ api, apiTokenFile }: Pick<AskOptions, 'api' | 'apiTokenFile'>): AgentClient {
-  return createClient(api, apiTokenFile === undefined ? null : readTokenFile(apiTokenFile))
 }

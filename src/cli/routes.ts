@@ -37,16 +37,27 @@ export async function askRoutes(
           view: all ? 'all' : 'best',
         })
       : await readPages<PathView>(client, peerPath(peer, '/routes'), limit, { view })
-  return {
-    data: page,
-    text: () => {
-      if (page.items.length === 0)
-        return prefix === null ? 'no routes\n' : `no route for ${prefix}\n`
-      const more = page.continue === null ? '' : `there are more: --limit ${limit * 10}\n`
-      return formatPaths(page.items, terminal.colour) + more
-    },
+  const text = (further: readonly Column<PathView>[]) => {
+    if (page.items.length === 0) {
+      return prefix === null ? 'no routes\n' : `no route for ${prefix}\n`
+    }
+    const more = page.continue === null ? '' : `there are more: --limit ${limit * 10}\n`
+    return formatPaths(page.items, terminal.colour, further) + more
   }
+  return { data: page, text: () => text([]), wide: () => text(wideColumns) }
 }
+
+/** What policies look at, beside what the table always has. */
+const wideColumns: readonly Column<PathView>[] = [
+  { title: 'FROM', value: (path) => path.peerAddress },
+  { title: 'PATH ID', value: ({ pathId }) => (pathId === 0 ? null : pathId), align: 'right' },
+  { title: 'ORIGIN', value: ({ attributes }) => attributes.origin ?? null },
+  {
+    title: 'COMMUNITIES',
+    value: ({ attributes: { communities = [], largeCommunities = [] } }) =>
+      [...communities, ...largeCommunities].join(' '),
+  },
+]
 
 /** Follows the pages until the limit or the end; `continue` is where it stopped. */
 export async function readPages<Item>(
@@ -66,7 +77,11 @@ export async function readPages<Item>(
   return { items, continue: token }
 }
 
-export function formatPaths(paths: readonly PathView[], colour: boolean): string {
+export function formatPaths(
+  paths: readonly PathView[],
+  colour: boolean,
+  further: readonly Column<PathView>[] = [],
+): string {
   const columns: readonly Column<PathView>[] = [
     { title: 'PREFIX', value: (path) => path.prefix },
     {
@@ -82,6 +97,7 @@ export function formatPaths(paths: readonly PathView[], colour: boolean): string
     { title: 'PREF', value: ({ attributes }) => attributes.localPref ?? null, align: 'right' },
     { title: 'MED', value: ({ attributes }) => attributes.med ?? null, align: 'right' },
     { title: 'REASON', value: (path) => path.reason },
+    ...further,
   ]
   return formatTable(paths, columns, colour)
 }

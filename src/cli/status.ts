@@ -1,8 +1,9 @@
 /**
  * `routelet status`: is this node well, and if not, what is wrong and what helps. A well node's
- * answer begins with "healthy" and fits a screen.
+ * answer begins with "healthy", and every answer fits a screen.
  */
 
+import { stripVTControlCharacters } from 'node:util'
 import type { List } from '../../api/schema.ts'
 import type { ConditionView, NodeView } from '../../api/views.ts'
 import type { PeerView } from '../../bgp/types.ts'
@@ -14,8 +15,11 @@ import { formatDuration, formatFamily, formatTroubles, plural } from './words.ts
 
 /** What doesn't fit is counted; `routelet peers` and `-o json` show all. */
 const TROUBLED_PEERS_SHOWN = 8
-const CONDITIONS_SHOWN = 12
 const ANNOUNCEMENTS_SHOWN = 4
+/** The terminal that everybody has, and the line for its prompt. */
+const SCREEN = { columns: 80, lines: 24 - 1 }
+/** At least so many conditions are shown, however long they are. */
+const CONDITIONS_MIN = 3
 
 export type Health = 'healthy' | 'degraded' | 'not ready' | 'unhealthy'
 
@@ -65,14 +69,21 @@ function formatStatus(
     `routelet ${node.version}`,
   ].join('  ')
   const why = node.readyReason === null ? '' : `${printable(node.readyReason)}\n`
-  return [
+  const parts = [
     `${paint(health, TONES[health], colour)}  ${printable(head)}\n${why}`,
     formatFields(fieldsOf(node)),
     formatTroubled(troubled, colour),
-    formatConditions(node.conditions, colour),
-  ]
-    .filter((part) => part !== '')
-    .join('\n')
+  ].filter((part) => part !== '')
+  // A blank line before each part, and the one that says how many more there are.
+  const left = SCREEN.lines - linesOf(parts.join('\n')) - 2
+  parts.push(formatConditions(node.conditions, left, colour))
+  return parts.filter((part) => part !== '').join('\n')
+}
+
+/** Lines on the screen; a long one takes several. Only plain text is counted rightly. */
+function linesOf(text: string): number {
+  const lines = stripVTControlCharacters(text).replace(/\n$/, '').split('\n')
+  return lines.reduce((sum, { length }) => sum + Math.max(1, Math.ceil(length / SCREEN.columns)), 0)
 }
 
 function fieldsOf(node: NodeView): readonly (readonly [string, string | null])[] {
@@ -124,19 +135,31 @@ function formatTroubled(peers: readonly PeerView[], colour: boolean): string {
   return more > 0 ? `${table}and ${more} more: routelet peers\n` : table
 }
 
-function formatConditions(conditions: readonly ConditionView[], colour: boolean): string {
+/** The worst first, as many as there are lines left for. */
+function formatConditions(
+  conditions: readonly ConditionView[],
+  linesLeft: number,
+  colour: boolean,
+): string {
   const tones: Readonly<Record<ConditionView['severity'], Tone>> = {
     info: 'dim',
     warning: 'warn',
     error: 'bad',
   }
-  const lines = conditions.slice(0, CONDITIONS_SHOWN).map((condition) => {
+  const rank = ({ severity }: ConditionView) => ['error', 'warning', 'info'].indexOf(severity)
+  const sorted = [...conditions].sort((a, b) => rank(a) - rank(b))
+  const all = sorted.map((condition) => {
     const { severity, reason, subject, message, remedy } = condition
     const advice = remedy === null ? '' : `\n  ${printable(remedy)}`
     const text = printable(`${reason}  ${subject}: ${message}`)
     return `${paint(severity, tones[severity], colour)}  ${text}${advice}\n`
   })
-  const more = conditions.length - CONDITIONS_SHOWN
+  let left = linesLeft
+  const lines = all.filter((text, index) => {
+    left -= linesOf(text)
+    return left >= 0 || index < CONDITIONS_MIN
+  })
+  const more = conditions.length - lines.length
   if (more > 0) lines.push(`and ${more} more: routelet status -o json\n`)
   return lines.join('')
 }

@@ -8,11 +8,22 @@ import { FakeClock } from '../bgp/clock.ts'
 function stage() {
   const clock = new FakeClock()
   const events = new EventLog(clock)
-  const moves = new RouteMoves(clock, events)
+  const peers = [
+    { name: 'tor-a', address: '192.0.2.1' },
+    { name: 'tor-b', address: '192.0.2.2' },
+  ]
+  const moves = new RouteMoves(clock, events, () => peers)
   const told = () => events.after(0, 100).filter(({ kind }) => kind === 'routes.moved')
   const happen = (kind: string, level: 'info' | 'warn' = 'warn', peer: string | null = 'tor-a') =>
     events.add({ kind, level, peer, text: `${kind} told` })
-  return { clock, moves, told, happen }
+  const lose = (nextHop: string, reason: string) =>
+    events.add({
+      kind: 'fib.nexthop',
+      level: 'warn',
+      text: `next hop ${nextHop} is unreachable: ${reason}`,
+      data: { nextHop, reachable: false, reason },
+    })
+  return { clock, moves, told, happen, lose }
 }
 
 /** 10.0.x.0/24, each with this set; 0: no longer wanted. */
@@ -23,7 +34,7 @@ function changes(sets: readonly number[]): RouteChanges {
     addresses: Uint32Array.from(sets, (_, row) => 0x0a000000 + (row << 8)),
     lengths: new Uint8Array(sets.length).fill(24),
     nextHopSets: Uint32Array.from(sets),
-    sets: [{ id: 7, nextHops: ['192.0.2.1', '192.0.2.2'], peers: [] }],
+    sets: [{ id: 7, nextHops: ['192.0.2.1', '192.0.2.9'], peers: ['192.0.2.1', '192.0.2.3'] }],
   }
 }
 
@@ -37,11 +48,41 @@ t.test('a burst after a cause is one event, once it is quiet', async (t) => {
     {
       peer: 'tor-a',
       text:
-        'after tor-a went down: 2 routes moved, 1 gone: 10.0.0.0/24 now via 192.0.2.1, 192.0.2.2; ' +
-        '10.0.1.0/24 gone; 10.0.2.0/24',
-      data: { changed: 2, gone: 1, routes: [{}, { prefix: '10.0.1.0/24', nextHops: null }, {}] },
+        'after tor-a went down: 2 routes moved, 1 gone: ' +
+        '10.0.0.0/24 now via 192.0.2.1, 192.0.2.9 (tor-a, 192.0.2.3); 10.0.1.0/24 gone; 10.0.2.0/24',
+      data: {
+        changed: 2,
+        gone: 1,
+        routes: [
+          { prefix: '10.0.0.0/24', peers: ['tor-a', '192.0.2.3'] },
+          { prefix: '10.0.1.0/24', nextHops: null, peers: [] },
+          { prefix: '10.0.2.0/24', nextHops: [], peers: [] },
+        ],
+      },
     },
   ])
+})
+
+t.test('a prefix that changes again in a burst is told once, as it is in the end', async (t) => {
+  const { clock, moves, told, happen } = stage()
+  happen('peer.down')
+  moves.note(changes([7, 0]))
+  moves.note(changes([0, 7]))
+  moves.note(changes(new Array(movesNamedMax + 10).fill(7)))
+  moves.note(changes([0, 0]))
+  clock.advance(1000)
+  const [event] = told()
+  t.match(event?.data, { changed: movesNamedMax + 8, gone: 2 })
+  const routes = event?.data?.['routes'] as readonly { prefix: string; nextHops: unknown }[]
+  t.same(
+    routes.slice(0, 3).map(({ prefix, nextHops }) => [prefix, nextHops === null]),
+    [
+      ['10.0.0.0/24', true],
+      ['10.0.1.0/24', true],
+      ['10.0.2.0/24', false],
+    ],
+    'in the order of addresses',
+  )
 })
 
 t.test('what has no cause, or moves nothing, is not told', async (t) => {
@@ -62,6 +103,56 @@ t.test('several causes share an event; a peer is named only when it is the one',
   moves.note(changes([0]))
   clock.advance(1000)
   t.match(told(), [{ peer: null, text: /^after fib\.nexthop told; tor-a went down: 1 gone/ }])
+})
+
+t.test(
+  'next hops that one thing made unreachable are one cause, the peers among them named',
+  async (t) => {
+    const table = [
+      {
+        caption: 'a link with a peer behind it and what that peer passed on',
+        lost: ['192.0.2.1', '192.0.2.7', '192.0.2.8'],
+        cause: 'tor-a and 2 other next hops became unreachable (link eth0 has no carrier)',
+        peer: 'tor-a',
+      },
+      {
+        caption: 'two peers and one more',
+        lost: ['192.0.2.1', '192.0.2.2', '192.0.2.7'],
+        cause: 'tor-a, tor-b and 1 other next hop became unreachable (link eth0 has no carrier)',
+        peer: null,
+      },
+      {
+        caption: 'nobody who has a name',
+        lost: ['192.0.2.7'],
+        cause: 'next hop 192.0.2.7 became unreachable (link eth0 has no carrier)',
+        peer: null,
+      },
+    ]
+    for (const { caption, lost, cause, peer } of table) {
+      const { clock, moves, told, lose } = stage()
+      for (const nextHop of lost) lose(nextHop, 'link eth0 has no carrier')
+      moves.note(changes([0]))
+      clock.advance(1000)
+      t.match(told(), [{ peer, data: { cause } }], caption)
+    }
+  },
+)
+
+t.test('what went and what came are told apart, however close', async (t) => {
+  const { clock, moves, told, happen } = stage()
+  happen('peer.established')
+  moves.note(changes([7]))
+  happen('peer.down')
+  moves.note(changes([0]))
+  happen('peer.established')
+  clock.advance(1000)
+  t.match(
+    told().map(({ text }) => text),
+    [/^after tor-a came up: 1 route moved/, /^after tor-a went down: 1 gone/],
+  )
+  t.equal(told().length, 2, 'nothing moved when it came again')
+  moves.close()
+  t.equal(clock.pending, 0)
 })
 
 t.test('further prefixes are counted, and an endless burst is told in parts', async (t) => {

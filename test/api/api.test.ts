@@ -172,6 +172,7 @@ t.test('bad input is a problem with a remedy', async (t) => {
     ['/v1/routes?limit=1001', 'badParameter', /limit must be <= 1000/, /openapi/],
     ['/v1/routes?limit=1.5', 'badParameter', /limit must be integer/, /openapi/],
     ['/v1/routes?limit=true', 'badParameter', /limit must be integer/, /openapi/],
+    ['/v1/routes?limit=1e400', 'badParameter', /limit must be integer/, /digits alone/],
     ['/v1/routes?view=worst', 'badParameter', /view has none/, /view=best or view=all/],
     ['/v1/routes?continue=a%0Ab', 'badParameter', /continue/, /openapi/],
     ['/v1/routes?continue=abc', 'badParameter', /"abc" was not given by a page/, /begin anew/],

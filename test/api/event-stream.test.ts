@@ -120,6 +120,39 @@ t.test('a client that comes back gets what it missed, once and in order', async 
   }
 })
 
+t.test(
+  'a client that asks for a kind or a peer gets no others, in a stream and in a list',
+  async (t) => {
+    const ring = new FakeRing()
+    for (let count = 0; count < 100; count++) {
+      ring.add(`event ${count}`, {
+        kind: count % 10 === 0 ? 'peer.down' : 'peer.state',
+        peer: count % 20 === 0 ? 'rack-b' : 'rack-a',
+      })
+    }
+    const { app, open } = await serve(t, ring)
+    const reader = await open('/v1/events?after=0&kind=peer.down&peer=rack-b')
+    t.same(ids(await reader.until(({ length }) => length >= 5)), ['1', '21', '41', '61', '81'])
+    for (const [query, expected] of [
+      ['kind=peer.down&limit=3', [71, 81, 91]],
+      ['kind=peer.down&limit=3&after=11', [21, 31, 41]],
+      ['peer=rack-b&limit=2', [61, 81]],
+      ['kind=routes.moved', []],
+    ] as const) {
+      const url = `/v1/events?${query}`
+      const reply = await app.inject({ url, headers: { accept: 'application/json' } })
+      const { items } = reply.json<{ items: readonly { id: number }[] }>()
+      t.same(
+        items.map(({ id }) => id),
+        expected,
+        query,
+      )
+    }
+    const odd = await app.inject({ url: '/v1/events?kind=peer..down' })
+    t.equal(odd.statusCode, 400, 'what can be no kind is refused')
+  },
+)
+
 t.test('events the ring has lost are counted, not passed over in silence', async (t) => {
   const ring = new FakeRing(10)
   for (let count = 0; count < 30; count++) ring.add(`event ${count}`)

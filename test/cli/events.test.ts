@@ -18,6 +18,33 @@ t.test('past events are listed in order', async (t) => {
   t.match(list, { items: [{ id: 2 }] })
 })
 
+t.test('one kind of event can be asked for, and every prefix that moved be named', async (t) => {
+  const { command, ring } = await serveAgent(t)
+  ring.add('hold timer expired', { kind: 'peer.down' })
+  ring.add('after rack-a went down: 1 route moved, 1 gone: 10.0.1.0/24 now via 192.0.2.2', {
+    kind: 'routes.moved',
+    data: {
+      changed: 200,
+      gone: 1,
+      routes: [
+        { prefix: '10.0.1.0/24', nextHops: ['192.0.2.2'], peers: ['rack-b'] },
+        { prefix: '10.0.20.0/24', nextHops: null, peers: [] },
+      ],
+    },
+  })
+  const { out } = await command('events --kind routes.moved --peer rack-a -o wide')
+  t.equal(
+    out,
+    '2023-11-14T22:13:20Z  info   routes.moved  rack-a  ' +
+      'after rack-a went down: 1 route moved, 1 gone\n' +
+      '  PREFIX        NOW VIA    LEARNED FROM\n' +
+      '  10.0.1.0/24   192.0.2.2  rack-b\n' +
+      '  10.0.20.0/24  gone       -\n' +
+      '  and 199 more that are not named\n',
+  )
+  t.equal((await command('events --peer rack-b')).out, 'nothing has happened\n')
+})
+
 t.test('a followed stream prints what was and what comes, one JSON object a line', async (t) => {
   const controller = new AbortController()
   const { command, ring } = await serveAgent(t)

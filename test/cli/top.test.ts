@@ -1,4 +1,5 @@
 /** The live view and what shells complete. */
+import { spawnSync } from 'node:child_process'
 import t from 'tap'
 import { createClient } from '../../src/cli/client.ts'
 import { buildProgram } from '../../src/cli/commands.ts'
@@ -46,6 +47,42 @@ t.test('every command and option is completed in every shell', async (t) => {
     )
     t.same(missing, [], shell)
     t.match(script, /received accepted advertised/, shell)
+  }
+})
+
+t.test('bash completes commands, options, their values, and the peers of the agent', async (t) => {
+  const { command } = await serveAgent(t)
+  t.equal((await command('peer-names')).out, 'rack-a\nrack-b\n')
+  const program = buildProgram(fakeHandlers(), new FakeTerminal(), () => undefined)
+  const script = formatCompletion(program, 'bash')
+  const complete = (line: string): string[] => {
+    const words = line.split(' ').map((word) => `'${word}'`)
+    const asked = `
+      routelet() { [ "$1" = peer-names ] && printf 'rack-a\\nrack-b\\n'; }
+      COMP_WORDS=(${words.join(' ')}); COMP_CWORD=${words.length - 1}
+      _routelet; printf '%s\\n' "\${COMPREPLY[@]}"`
+    const { status, stdout, stderr } = spawnSync('bash', ['-c', script + asked], {
+      encoding: 'utf8',
+    })
+    t.equal(status, 0, stderr)
+    return stdout.split('\n').filter((word) => word !== '')
+  }
+  for (const [line, ...expected] of [
+    ['routelet stat', 'status'],
+    ['routelet peer', 'peers'],
+    ['routelet peers ', 'rack-a', 'rack-b'],
+    ['routelet reset rack-b', 'rack-b'],
+    ['routelet explain --peer ', 'rack-a', 'rack-b'],
+    ['routelet status --wat', '--watch'],
+    ['routelet status -o j', 'json'],
+    ['routelet routes --output w', 'wide'],
+    ['routelet log d', 'debug'],
+    ['routelet completion z', 'zsh'],
+    ['routelet help stat', 'status'],
+    ['routelet check '],
+    ['routelet status --api '],
+  ] as const) {
+    t.same(complete(line), expected, line)
   }
 })
 

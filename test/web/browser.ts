@@ -40,7 +40,8 @@ export async function openBrowser(): Promise<Browser> {
     context,
     async close() {
       await context.close()
-      rmSync(profile, { recursive: true, force: true })
+      // Its last child may still be writing.
+      rmSync(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
     },
   }
 }

@@ -1,7 +1,8 @@
 /**
- * What a person looks at in the tests of the page: an agent over `--fib none`, a switch that is up, a
- * reflector that is up, and a switch that isn't there. All are the built command, in processes of their
- * own and one network namespace; a port on loopback leads to the API.
+ * What a person looks at in the tests of the page: a node whose agent writes its kernel's routes, one of
+ * which another program holds already, and over a link a switch that is up, a reflector that is up, and a
+ * host where nothing listens. All are the built command, in processes of their own and two network
+ * namespaces; a port on loopback leads to the API.
  */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -45,6 +46,8 @@ spec: {peerIP: "${address}:${bgpPort}", asNumber: ${asn}${more}}
 ---
 `
 
+const ip = (...words: string[]) => execFileSync('ip', words, { stdio: 'pipe' })
+
 function addressOf(name: string): string {
   const address = { n1: addresses.node, 'tor-a': addresses.up, 'rr-1': addresses.reflector }[name]
   if (address === undefined) throw new Error(`nobody is called ${name}`)
@@ -53,14 +56,16 @@ function addressOf(name: string): string {
 
 export class WebScene {
   readonly url: string
-  readonly #namespace: string
+  readonly #node: string
+  readonly #peers: string
   readonly #folder: string
   readonly #proxy: PortProxy
   readonly #children = new Map<string, ChildProcess>()
 
-  private constructor(namespace: string, folder: string, proxy: PortProxy) {
+  private constructor(folder: string, proxy: PortProxy) {
     this.url = `http://127.0.0.1:${proxy.port}`
-    this.#namespace = namespace
+    this.#node = `rl${process.pid}-web`
+    this.#peers = `rl${process.pid}-web-peers`
     this.#folder = folder
     this.#proxy = proxy
   }
@@ -69,7 +74,7 @@ export class WebScene {
   static async start(): Promise<WebScene> {
     const folder = mkdtempSync(path.join(tmpdir(), 'routelet-web-'))
     const proxy = await openProxy(path.join(folder, 'n1.sock'), 0)
-    const scene = new WebScene(`rl${process.pid}-web`, folder, proxy)
+    const scene = new WebScene(folder, proxy)
     try {
       scene.#build()
       await scene.#until(2)
@@ -83,18 +88,40 @@ export class WebScene {
   async close(): Promise<void> {
     await Promise.all([...this.#children.values()].map(end))
     await this.#proxy.close()
-    spawnSync('ip', ['netns', 'delete', this.#namespace])
+    for (const name of [this.#node, this.#peers]) spawnSync('ip', ['netns', 'delete', name])
     rmSync(this.#folder, { recursive: true, force: true })
+  }
+
+  /** Ends one of them in good order: it says goodbye to the agent. */
+  async stop(name: string): Promise<void> {
+    const child = this.#children.get(name)
+    if (child === undefined) throw new Error(`nobody is called ${name}`)
+    child.kill('SIGTERM')
+    await once(child, 'exit')
+  }
+
+  /** The node's link loses its carrier. */
+  unplug(): void {
+    ip('-n', this.#peers, 'link', 'set', 'eth0', 'down')
   }
 
   #build(): void {
     const { gone, node: own, reflector, up } = addresses
-    const ip = (...words: string[]) => execFileSync('ip', words, { stdio: 'pipe' })
-    ip('netns', 'add', this.#namespace)
-    ip('-n', this.#namespace, 'link', 'set', 'lo', 'up')
-    for (const address of [own, reflector, up]) {
-      ip('-n', this.#namespace, 'address', 'add', `${address}/24`, 'dev', 'lo')
+    for (const name of [this.#node, this.#peers]) {
+      ip('netns', 'add', name)
+      ip('-n', name, 'link', 'set', 'lo', 'up')
     }
+    const veth = ['eth0', 'netns', this.#node, 'type', 'veth', 'peer', 'name', 'eth0']
+    ip('link', 'add', ...veth, 'netns', this.#peers)
+    for (const [name, list] of [
+      [this.#node, [own]],
+      [this.#peers, [gone, reflector, up]],
+    ] as const) {
+      for (const address of list) ip('-n', name, 'address', 'add', `${address}/24`, 'dev', 'eth0')
+      ip('-n', name, 'link', 'set', 'eth0', 'up')
+    }
+    const held = ['10.80.3.0/24', 'via', gone, 'proto', 'static', 'metric', '2179']
+    ip('-n', this.#node, 'route', 'add', ...held)
     this.#run('tor-a', [
       node('tor-a', 65001, '10.80.2.0/24'),
       configuration(),
@@ -120,8 +147,12 @@ export class WebScene {
     mkdirSync(folder)
     writeFileSync(path.join(folder, 'all.yaml'), manifests.join(''))
     const api = `unix:${path.join(this.#folder, `${name}.sock`)}`
-    const run = ['run', '--node', name, '--manifests', folder, '--api', api, '--fib', 'none']
-    const inside = ['netns', 'exec', this.#namespace, process.execPath, command, ...run]
+    const own = name === 'n1'
+    const fib = own ? 'kernel' : 'none'
+    const run = ['run', '--node', name, '--manifests', folder, '--api', api, '--fib', fib]
+    const quiet = ['--log-level', 'error']
+    const namespace = own ? this.#node : this.#peers
+    const inside = ['netns', 'exec', namespace, process.execPath, command, ...run, ...quiet]
     // `ip` becomes the agent: signals reach it.
     const child = spawn('ip', inside, { stdio: ['ignore', 'ignore', 'inherit'] })
     this.#children.set(name, child)
