@@ -8,7 +8,8 @@ import { createSecureContext } from 'node:tls'
 import { type Gatekeeper, tokenGatekeeper } from '../api/index.ts'
 import { readTokenFile } from './cli/options.ts'
 import { CommandError, EXIT_USAGE } from './cli/terminal.ts'
-import { inClusterReviewer, kubeGatekeeper } from './kube-gatekeeper.ts'
+import { createApiClient } from './cluster/api-client.ts'
+import { clusterReviewer, kubeGatekeeper, reviewLimits } from './kube-gatekeeper.ts'
 
 /** How soon a renewed certificate is in use. */
 export const certificateMs = 30_000
@@ -21,23 +22,22 @@ export interface Certificate {
 export interface AccessFiles {
   readonly apiTokenFile: string | null
   readonly apiAuth: 'token' | 'kubernetes'
+  /** How to reach the cluster; null: as kubectl does, or by the pod's service account. */
+  readonly kubernetes: { readonly kubeconfig: string | null } | null
 }
 
 /** @throws CommandError (exit 2); null: nobody knows a token */
-export function openGate(
-  { apiTokenFile, apiAuth }: AccessFiles,
+export async function openGate(
+  { apiTokenFile, apiAuth, kubernetes }: AccessFiles,
   report: (text: string) => void,
-): Gatekeeper | null {
+): Promise<Gatekeeper | null> {
   if (apiAuth === 'kubernetes') {
     try {
-      return kubeGatekeeper(inClusterReviewer(), () => performance.now())
+      const client = await createApiClient(kubernetes?.kubeconfig ?? null, reviewLimits)
+      return kubeGatekeeper(clusterReviewer(client), () => performance.now())
     } catch (cause) {
-      throw new CommandError(
-        (cause as Error).message,
-        'or give --api-token-file',
-        EXIT_USAGE,
-        cause,
-      )
+      const problem = `--api-auth kubernetes: ${(cause as Error).message}`
+      throw new CommandError(problem, 'or give --api-token-file', EXIT_USAGE, cause)
     }
   }
   return apiTokenFile === null ? null : tokenGatekeeper(followToken(apiTokenFile, report))

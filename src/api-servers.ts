@@ -30,7 +30,11 @@ export interface ApiServers {
 }
 
 /** @throws Error, CommandError (exit 2) when the options don't fit */
-export function createServers(views: AgentViews, options: ServerOptions, log: Log): ApiServers {
+export async function createServers(
+  views: AgentViews,
+  options: ServerOptions,
+  log: Log,
+): Promise<ApiServers> {
   const onFailure = (error: Error, request: { method: string; url: string }) =>
     log.error(`${request.method} ${request.url} failed`, error)
   const report = (text: string) => log.warn(text)
@@ -38,7 +42,7 @@ export function createServers(views: AgentViews, options: ServerOptions, log: Lo
   const tls = apiTls === null ? null : readCertificate(apiTls.cert, apiTls.key)
   const api = buildApi(views, {
     listener: listenerOf(options.api),
-    gatekeeper: openGate(options, report),
+    gatekeeper: await openGate(options, report),
     tls,
     web: fileURLToPath(new URL('../api/web', import.meta.url)),
     version,

@@ -1,15 +1,14 @@
 /**
  * Who may ask this agent, decided by the cluster: a TokenReview says who a bearer token is, a
  * SubjectAccessReview whether that user may `get` or `post` the path (a non-resource URL of RBAC). The
- * agent itself needs the right to create both: ClusterRole `system:auth-delegator`.
+ * agent itself needs the right to create both (deploy/components/token-review).
  *
  * An answer is kept for a few seconds, so that a page that polls doesn't load the API server. Tokens
  * are kept as digests only.
  */
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { request } from 'node:https'
 import type { Gatekeeper, Verdict, Wish } from '../api/index.ts'
+import type { ApiClient, ClientLimits } from './cluster/api-client.ts'
 
 /** How long an answer of the cluster holds: a right that was taken away ends this much later. */
 export const verdictMs = 10_000
@@ -17,11 +16,8 @@ export const verdictMs = 10_000
 export const verdictsMax = 1024
 /** Reviews on their way at one time: strangers must not load the API server through us. */
 export const reviewsMax = 8
-const replyMsMax = 5000
-const replyBytesMax = 1024 * 1024
-
-/** Where a pod finds its API server (Kubernetes, "Accessing the API from a Pod"). */
-const serviceAccount = '/var/run/secrets/kubernetes.io/serviceaccount'
+/** Whoever waits for a verdict waits for two answers. Nothing is watched. */
+export const reviewLimits: ClientLimits = { requestMs: 5000, silenceMs: 5000 }
 
 /** The door to the API server. */
 export interface Reviewer {
@@ -115,68 +111,14 @@ function statusOf<Status>(reply: unknown): Status {
 }
 
 /**
- * The API server as a pod sees it. Certificate and token are read anew each time: both are renewed.
- * @throws Error when this is no pod
+ * The API server as a reviewer.
+ * @throws Error in words when tokens would go there in the clear
  */
-export function inClusterReviewer(
-  environment: Readonly<Record<string, string | undefined>> = process.env,
-  folder = serviceAccount,
-): Reviewer {
-  const host = environment['KUBERNETES_SERVICE_HOST']
-  const port = environment['KUBERNETES_SERVICE_PORT']
-  if (host === undefined || port === undefined) {
-    throw new Error(
-      '--api-auth kubernetes works in a pod only: KUBERNETES_SERVICE_HOST and _PORT are not set',
-    )
+export function clusterReviewer(client: Pick<ApiClient, 'server' | 'send'>): Reviewer {
+  const { server } = client
+  // Without any configuration the client would try http://localhost:8080.
+  if (!server.startsWith('https:')) {
+    throw new Error(`tokens can't be reviewed at ${server}: that is no https, or no cluster at all`)
   }
-  return {
-    create: (path, body) =>
-      post({
-        host,
-        port,
-        path,
-        ca: readFileSync(`${folder}/ca.crt`),
-        token: readFileSync(`${folder}/token`, 'utf8').trim(),
-        body: JSON.stringify(body),
-      }),
-  }
-}
-
-interface Post {
-  readonly host: string
-  readonly port: string
-  readonly path: string
-  readonly ca: Buffer
-  readonly token: string
-  readonly body: string
-}
-
-function post({ host, port, path, ca, token, body }: Post): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
-    const signal = AbortSignal.timeout(replyMsMax)
-    const sent = request({ host, port, path, ca, headers, signal, method: 'POST' }, (reply) => {
-      let text = ''
-      reply.setEncoding('utf8')
-      reply.on('data', (piece: string) => {
-        text += piece
-        if (text.length > replyBytesMax) reply.destroy(new Error('its answer is too large'))
-      })
-      reply.on('error', reject)
-      reply.on('end', () => {
-        const status = reply.statusCode ?? 0
-        if (status < 200 || status > 299) {
-          reject(new Error(`POST ${path} was answered with ${status}`))
-          return
-        }
-        try {
-          resolve(JSON.parse(text))
-        } catch (cause) {
-          reject(new Error('its answer is not JSON', { cause }))
-        }
-      })
-    })
-    sent.on('error', reject)
-    sent.end(body)
-  })
+  return { create: (path, body) => client.send({ verb: 'create', path, body }) }
 }

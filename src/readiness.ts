@@ -1,7 +1,7 @@
 /**
  * Watches an agent pass its gates (gate.ts says what each asks for): first synchronisation, after
- * which stale routes may go, and readiness. Looks again with every event of a peer, and each second
- * for what only time changes.
+ * which stale routes may go, and readiness. Looks again after events of peers, and each second for
+ * what only time changes.
  */
 import type { Speaker } from '../bgp/index.ts'
 import type { Clock, Timer } from '../bgp/types.ts'
@@ -10,18 +10,25 @@ import {
   judgeFirstReadiness,
   judgeLaterReadiness,
   judgeSynchronised,
+  judgeTelling,
   type Verdict,
 } from './gate.ts'
 import type { Intent } from './intent/types.ts'
 
 const lookSeconds = 1
+/**
+ * A look costs some 10 µs a session: when a thousand of them come up at once, looking with each
+ * event would take longer than all the rest. So looks after events take a tenth of the time at most.
+ */
+const restMsPerPeer = 0.1
 
 export interface ReadinessPorts {
   readonly clock: Clock
   readonly speaker: Speaker
   /** null: there is nothing to be ready for yet. */
   readonly intent: () => Intent | null
-  /** Called once. */
+  /** Called once each; peers may be told routes no later than the first synchronisation is over. */
+  readonly onTelling: () => void
   readonly onSynchronised: () => void
 }
 
@@ -29,7 +36,11 @@ export class Readiness {
   readonly #ports: ReadinessPorts
   #beganMs = 0
   #timer: Timer | null = null
+  /** A look that events have asked for, after a rest. */
+  #asked: Timer | null = null
+  #lookedMs = 0
   #watching = false
+  #telling = false
   #synchronised = false
   #passedFirst = false
 
@@ -49,18 +60,41 @@ export class Readiness {
   close(): void {
     this.#watching = false
     this.#timer?.cancel()
+    this.#asked?.cancel()
+  }
+
+  /** Something happened to a session: looks at once, or in a storm once for many. */
+  noteEvent(): void {
+    const intent = this.#ports.intent()
+    if (intent === null || this.#asked !== null || this.#isOver) return
+    const rest = this.#lookedMs + Math.floor(intent.peers.length * restMsPerPeer)
+    const wait = rest - this.#ports.clock.now()
+    if (wait <= 0) this.look()
+    else this.#asked = this.#ports.clock.schedule(wait, () => this.look())
   }
 
   look(): void {
     const intent = this.#ports.intent()
-    if (intent === null || !this.#watching) return
-    if (this.#synchronised && this.#passedFirst) return
+    if (intent === null || this.#isOver) return
+    this.#asked?.cancel()
+    this.#asked = null
     const input = this.#input(intent)
     if (!this.#passedFirst && judgeFirstReadiness(input).ok) this.#passedFirst = true
-    if (!this.#synchronised && judgeSynchronised(input).ok) {
+    const synchronised = judgeSynchronised(input).ok
+    if (!this.#telling && (synchronised || judgeTelling(input).ok)) {
+      this.#telling = true
+      this.#ports.onTelling()
+    }
+    if (!this.#synchronised && synchronised) {
       this.#synchronised = true
       this.#ports.onSynchronised()
     }
+    this.#lookedMs = this.#ports.clock.now()
+  }
+
+  /** Nothing is left to be passed, or nobody waits for it. */
+  get #isOver(): boolean {
+    return !this.#watching || (this.#synchronised && this.#passedFirst)
   }
 
   judge(intent: Intent): Verdict {
@@ -71,16 +105,23 @@ export class Readiness {
   #arm(): void {
     this.#timer = this.#ports.clock.schedule(lookSeconds * 1000, () => {
       this.look()
-      if (this.#watching && !(this.#synchronised && this.#passedFirst)) this.#arm()
+      if (!this.#isOver) this.#arm()
     })
   }
 
   #input(intent: Intent): GateInput {
     const { clock, speaker } = this.#ports
+    const casual = new Set(intent.casual)
+    const counts = ({ name }: { readonly name: string }) => !casual.has(name)
     return {
-      wanted: intent.peers,
-      views: speaker.views.peers(),
+      wanted: intent.peers.filter(counts),
+      views: speaker.views.peers().filter(counts),
       synchronised: (name) => speaker.synchronised(name),
+      endOfRib: (name) => {
+        const restart = speaker.entry(name)?.member?.negotiated.peerRestart ?? null
+        if (restart === null) return 'doubtful'
+        return restart.restarting ? 'none' : 'due'
+      },
       readiness: intent.readiness,
       reflector: intent.node?.clusterId != null,
       secondsSinceStart: (clock.now() - this.#beganMs) / 1000,

@@ -63,9 +63,9 @@ export async function run(options: RunOptions): Promise<number> {
   })
   const cni = makeCniKeeper(options, agent)
   agent.kernel.attend(() => [...host.problems, ...cni.problems])
-  const answers = new AgentAnswers(agent, log)
+  const answers = new AgentAnswers(agent, log, () => cluster?.requests ?? [])
   const stopped = untilSignal()
-  const servers = makeServers(answers, options, log)
+  const servers = await makeServers(answers, options, log)
   try {
     await servers.listen()
     compactHeap()
@@ -120,9 +120,13 @@ function markerOf({ fib, stateDir }: RunOptions, events: EventLog): RestartMarke
 }
 
 /** Building the servers opens nothing yet, but options that would open them to all are refused. */
-function makeServers(answers: AgentAnswers, options: RunOptions, log: Log): ApiServers {
+async function makeServers(
+  answers: AgentAnswers,
+  options: RunOptions,
+  log: Log,
+): Promise<ApiServers> {
   try {
-    return createServers(answers, options, log)
+    return await createServers(answers, options, log)
   } catch (error) {
     answers.close()
     throw asStartFailure(error)

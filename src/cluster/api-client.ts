@@ -22,13 +22,23 @@ export interface ApiRequest {
   readonly contentType?: string
 }
 
+/** Requests of one verb with one answer. */
+export interface RequestTally {
+  readonly verb: Verb
+  /** HTTP status; 0: no answer. */
+  readonly status: number
+  readonly count: number
+  /** From each request to the head of its answer, all together. */
+  readonly seconds: number
+}
+
 export interface ApiClient {
   /** `https://10.0.0.1:6443`. */
   readonly server: string
   /** Of the service account, or of the kubeconfig's context; null: none is named. */
   readonly namespace: string | null
-  /** Requests by `VERB STATUS`; status 0: no answer. */
-  readonly requests: ReadonlyMap<string, number>
+  /** What was asked so far, one tally a verb and status. */
+  readonly requests: Iterable<RequestTally>
   /**
    * @returns the parsed body of a 2xx answer
    * @throws ApiError
@@ -110,7 +120,7 @@ export const podNamespaceFile = namespaceFile
 class HttpClient implements ApiClient {
   readonly server: string
   readonly namespace: string | null
-  readonly requests = new Map<string, number>()
+  readonly #tallies = new Map<string, RequestTally>()
   readonly #authorise: (options: RequestOptions) => Promise<void>
   readonly #limits: ClientLimits
 
@@ -124,6 +134,10 @@ class HttpClient implements ApiClient {
     this.namespace = namespace
     this.#authorise = authorise
     this.#limits = limits
+  }
+
+  get requests(): Iterable<RequestTally> {
+    return this.#tallies.values()
   }
 
   async send(request: ApiRequest): Promise<unknown> {
@@ -171,12 +185,13 @@ class HttpClient implements ApiClient {
 
   /** Resolves when the head of the answer is there. */
   async #begin(request: ApiRequest, signal: AbortSignal): Promise<Answer> {
+    const startedAt = performance.now()
     try {
       const answer = await this.#open(request, signal)
-      this.#count(request.verb, answer.status)
+      this.#count(request.verb, answer.status, startedAt)
       return answer
     } catch (error) {
-      this.#count(request.verb, 0)
+      this.#count(request.verb, 0, startedAt)
       throw noAnswer(request, error)
     }
   }
@@ -207,9 +222,11 @@ class HttpClient implements ApiClient {
     })
   }
 
-  #count(verb: Verb, status: number): void {
+  #count(verb: Verb, status: number, startedAt: number): void {
     const key = `${verb} ${status}`
-    this.requests.set(key, (this.requests.get(key) ?? 0) + 1)
+    const { count, seconds } = this.#tallies.get(key) ?? { count: 0, seconds: 0 }
+    const spent = (performance.now() - startedAt) / 1000
+    this.#tallies.set(key, { verb, status, count: count + 1, seconds: seconds + spent })
   }
 }
 

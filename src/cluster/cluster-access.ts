@@ -7,7 +7,7 @@ import type { Clock, PeerView } from '../../bgp/types.ts'
 import type { EventLog } from '../event-log.ts'
 import { EventPoster } from '../status/event-poster.ts'
 import { StatusWriter } from '../status/status-writer.ts'
-import { createApiClient } from './api-client.ts'
+import { createApiClient, type RequestTally } from './api-client.ts'
 import { StateFile } from './state-file.ts'
 import { ClusterStore } from './store.ts'
 
@@ -26,6 +26,8 @@ export interface ClusterPorts {
 
 export interface Cluster {
   readonly store: ClusterStore
+  /** What the API server was asked so far. */
+  readonly requests: Iterable<RequestTally>
   /** From now on the cluster is told what the agent shows. */
   tell(views: {
     readonly node: () => Promise<NodeView>
@@ -48,6 +50,9 @@ export async function joinCluster(
   let unsubscribe = () => {}
   return {
     store,
+    get requests() {
+      return client.requests
+    },
     tell({ node: view, peers }) {
       writer = new StatusWriter(node, { client, clock, random, node: view, peers, report })
       writer.start()

@@ -53,6 +53,7 @@ export function deriveDemand(standpoint: Standpoint): Demand {
     ...basics,
     ...calicoSources(node, resources, served),
     ...nodes.sources,
+    ...workloadSources(own, resources),
     ...serviceSources(settings),
     ...secretNames(own, settings, resources).map((name) =>
       makeSource('v1', 'Secret', {
@@ -92,9 +93,20 @@ function calicoSources(node: string, resources: ResourceSet, served: Served): So
     makeSource(group, 'BlockAffinity'),
   )
   const inUse = resources.blockAffinities.length + resources.ipPools.length > 0
+  return [...ofNodes, ...pools, ...blocks, ...(inUse ? [podsOf(node)] : [])]
+}
+
+function podsOf(node: string): Source {
   const here = { fieldSelector: `spec.nodeName=${node}`, emptiness: 'usual' } as const
-  const pods = inUse ? [makeSource('v1', 'Pod', here)] : []
-  return [...ofNodes, ...pools, ...blocks, ...pods]
+  return makeSource('v1', 'Pod', here)
+}
+
+/** The node's pods, where a BGPPeer of it peers with workloads. */
+function workloadSources(own: NodeFacts | null, { bgpPeers }: ResourceSet): Source[] {
+  if (own === null) return []
+  const wants = ({ body: { spec } }: BgpPeerResource) =>
+    spec.localWorkloadSelector !== undefined && selects(spec, own)
+  return bgpPeers.some(wants) ? [podsOf(own.name)] : []
 }
 
 function serviceSources({ spec }: Settings): Source[] {

@@ -7,7 +7,7 @@ import type { calicoConfigurationFields } from './schema/bgp-configuration.ts'
 import type { FilterRule } from './schema/bgp-filter.ts'
 import type { calicoPeerFields } from './schema/bgp-peer.ts'
 
-export type Verdict = 'same' | 'better' | 'not applicable' | 'not yet'
+export type Verdict = 'same' | 'better' | 'not applicable'
 export type Row = readonly [verdict: Verdict, how: string]
 
 const same = (how = ''): Row => ['same', how]
@@ -24,19 +24,25 @@ export const peerRows: Readonly<Record<keyof typeof calicoPeerFields, Row>> = {
   nextHopMode: better('`Self` on a reflector is the condition `NextHopSelfReflects`'),
   password: better(
     'a missing Secret keeps a new session down instead of peering without a key; on a running one ' +
-      'the last key stays; a rotation needs no restart',
+      'the last key stays; a rotated key is changed under the session, which stays up',
   ),
   sourceAddress: same(),
   maxRestartTime: same(),
   keepaliveTime: better('`holdTime` is a field of its own; the default is a third of it'),
   numAllowedLocalASNumbers: better('`plan` and `check` warn where it is needed and missing'),
   ttlSecurity: same(),
-  reachableBy: ['not yet', 'a peer that names it is kept down, with the reason'],
+  reachableBy: better(
+    'a host route with our own mark; one whose gateway is not on link is `GatewayNotOnLink`, and two ' +
+      'gateways to one peer are `GatewayDiffers`',
+  ),
   filters: better(
     'a name without a BGPFilter keeps a new session down instead of being skipped; a changed filter ' +
       'is applied to what is in the table, without a reset',
   ),
-  localWorkloadSelector: ['not yet', 'gives no session, with the condition `NotEnforced`'],
+  localWorkloadSelector: better(
+    'one without filters is the condition `UnfilteredWorkloads`; such sessions are not waited for by ' +
+      'readiness; not matched: labels of service accounts',
+  ),
   reversePeering: same(),
 }
 
@@ -60,8 +66,11 @@ export const configurationRows: Readonly<Record<keyof typeof calicoConfiguration
     'not applicable',
     'routes of interfaces are never learned, so there are none to ignore',
   ],
-  localWorkloadPeeringIPV4: ['not yet', 'condition `NotEnforced`'],
-  localWorkloadPeeringIPV6: ['not yet', 'condition `NotEnforced`'],
+  localWorkloadPeeringIPV4: better(
+    "without it workloads peer with the node's own address; the address itself is put on the " +
+      'interfaces by Felix, or by you on `lo`',
+  ),
+  localWorkloadPeeringIPV6: better('as for IPv4'),
   programClusterRoutes: [
     'not applicable',
     'routes have a protocol number and metric of their own, so they never fight with those of ' +

@@ -50,7 +50,15 @@ export interface IntentDifference {
 
 export function showIntent(intent: Intent): ShownIntent {
   // What follows from other resources than ours, or from the announcements, is no setting.
-  const { peers, announcements, problems: _, nodeCount: __, unsteady: ___, ...settings } = intent
+  const {
+    peers,
+    announcements,
+    problems: _,
+    nodeCount: __,
+    unsteady: ___,
+    casual: ____,
+    ...settings
+  } = intent
   const filters = new Map(peers.flatMap((peer) => peer.filters.map((one) => [one.name, one])))
   return {
     peers: peers.map((peer) => ({

@@ -13,6 +13,7 @@ import { findIdlePeerFields, findIdleSettings, findUnusedFilters } from './effec
 import { readFilters } from './filters.ts'
 import { deriveGuard } from './guard.ts'
 import { addressOf, type NodeFacts, routerIdOf, surveyNodes } from './node.ts'
+import { derivePeerRoutes } from './peer-routes.ts'
 import { derivePeerings, type Vantage } from './peering.ts'
 import { fail, inform, warn } from './problem.ts'
 import { makeSessions, type Session, type Sessions } from './session.ts'
@@ -61,12 +62,14 @@ export function computePlan(
   const announcer = sitsOnSegment(settings.spec.cni) ? { ...own, podCidrs: [] } : own
   const announced = deriveAnnounced(announcer, settings.spec, resources)
   const peers = made.sessions.map(({ config }) => config.address)
+  const routed = derivePeerRoutes(peerings, settings.spec.fib.install)
   const guarded = deriveGuard(survey.nodes, settings.spec, peers)
   const problems = [
     ...surroundings,
     ...peeringProblems,
     ...made.problems,
     ...announced.problems,
+    ...routed.problems,
     ...guarded.problems,
     ...attached.problems,
     ...findIdlePeerFields(peerings, own.clusterId !== null),
@@ -83,6 +86,10 @@ export function computePlan(
     announcements: announced.announcements,
     unsteady: announced.unsteady,
     blackholes: announced.blackholes,
+    casual: made.sessions
+      .filter(({ peering }) => peering.workload)
+      .map(({ config }) => config.name),
+    hostRoutes: routed.routes,
     refuse: announced.refuse,
     guard: guarded.guard,
     cni: attached.cni,
@@ -101,6 +108,8 @@ function idleIntent(settings: Settings, problems: readonly Problem[]): Intent {
     unsteady: [],
     holdDownSeconds: spec.serviceHoldDown,
     blackholes: [],
+    casual: [],
+    hostRoutes: [],
     refuse: [],
     guard: { prefixes: [], action: 'drop' },
     cni: null,

@@ -19,6 +19,7 @@ import { inform, warn } from './problem.ts'
 import { parseSelector, type Selector } from './selector.ts'
 import { listenPorts, type Settings } from './settings.ts'
 import type { InForce, Problem } from './types.ts'
+import { findWorkloads } from './workloads.ts'
 
 export interface Peering {
   readonly scope: 'global' | 'node' | 'reverse' | 'mesh'
@@ -26,6 +27,8 @@ export interface Peering {
   readonly source: BgpPeerResource | null
   /** The node at the other end, when it is one. */
   readonly remote: NodeFacts | null
+  /** A workload of the own node is at the other end. */
+  readonly workload: boolean
   /** null when `range` is set. */
   readonly address: string | null
   readonly range: string | null
@@ -104,9 +107,10 @@ class PeeringDeriver {
       this.#range(source, scope, spec.peerRange, spec.asNumber, localAsn)
     } else if (spec.peerIP !== undefined && spec.asNumber !== undefined) {
       this.#single(source, scope, spec.peerIP, spec.asNumber, localAsn)
+    } else if (spec.localWorkloadSelector !== undefined && spec.asNumber !== undefined) {
+      this.#workloads(source, scope, spec.localWorkloadSelector, spec.asNumber, localAsn)
     } else {
-      const what = spec.interface === undefined ? 'localWorkloadSelector' : 'interface'
-      const message = `peers by ${what} are not made yet; this one gives no session`
+      const message = 'peers by interface are not made yet; this one gives no session'
       this.#problems.push(warn('NotEnforced', subjectOf(source), message, 'use peerIP'))
     }
   }
@@ -132,9 +136,8 @@ class PeeringDeriver {
     }
     const port = endpoint.value.port ?? (remote === null ? bgpPort : this.#portOf(remote.name))
     const passive = scope === 'global' && remote !== null && this.#waitsFor(address, family)
-    this.#keep({
-      ...{ scope, source, remote, address, range: null, family, port, asn, localAsn, passive },
-    })
+    const rest = { address, range: null, family, port, asn, localAsn, passive }
+    this.#keep({ scope, source, remote, workload: false, ...rest })
   }
 
   #range(
@@ -160,7 +163,29 @@ class PeeringDeriver {
       this.#problems.push(problem)
     }
     const rest = { address: null, range, family, port: bgpPort, asn, localAsn, passive: true }
-    this.#keep({ scope, source, remote: null, ...rest })
+    this.#keep({ scope, source, remote: null, workload: false, ...rest })
+  }
+
+  #workloads(
+    source: BgpPeerResource,
+    scope: 'global' | 'node',
+    selector: string,
+    asn: number,
+    localAsn: number,
+  ): void {
+    const { own, resources } = this.#vantage
+    for (const { address, family } of findWorkloads(
+      resources,
+      own.name,
+      this.#selector(selector),
+    )) {
+      const rest = { address, range: null, family, port: bgpPort, asn, localAsn, passive: false }
+      this.#keep({ scope, source, remote: null, workload: true, ...rest })
+    }
+    if (source.body.spec.filters.length > 0) return
+    const message = 'it names no filters: whoever runs such a workload may announce any prefix'
+    const remedy = 'name a BGPFilter that accepts what is theirs'
+    this.#problems.push(warn('UnfilteredWorkloads', subjectOf(source), message, remedy))
   }
 
   /** The mirror of what a BGPPeer tells other nodes about this one. */
@@ -168,7 +193,7 @@ class PeeringDeriver {
     const { spec } = source.body
     if (spec.reversePeering === 'Manual') return
     const { own, ownAsn, survey } = this.#vantage
-    const mirrored = this.#mirroredFamilies(spec)
+    const mirrored = this.#mirroredFamilies(source)
     if (mirrored.length === 0) return
     for (const remote of survey.nodes) {
       if (remote === own || !this.#selects(spec, remote)) continue
@@ -178,15 +203,22 @@ class PeeringDeriver {
   }
 
   /** Families in which a BGPPeer names the own node as the peer. */
-  #mirroredFamilies(spec: BgpPeerSpec): readonly IpVersion[] {
+  #mirroredFamilies(source: BgpPeerResource): readonly IpVersion[] {
+    const { spec } = source.body
     const { own, ownAsn } = this.#vantage
     if (spec.peerSelector !== undefined) {
       return this.#selector(spec.peerSelector).matches(own.labels) ? families : []
     }
     const endpoint = spec.peerIP === undefined ? null : parseEndpoint(spec.peerIP)
-    if (endpoint === null || !endpoint.ok || spec.asNumber !== ownAsn) return []
+    if (endpoint === null || !endpoint.ok) return []
     const { address, port } = endpoint.value
     if (address.text !== addressOf(own, address.family)) return []
+    if (spec.asNumber !== ownAsn) {
+      const message = `it says AS ${spec.asNumber} for ${address.text}, but node ${own.name} has AS ${ownAsn}`
+      const problem = `${message}: it gets no session in return`
+      this.#problems.push(warn('AsMismatch', subjectOf(source), problem, `set asNumber: ${ownAsn}`))
+      return []
+    }
     return port === null || port === this.#portOf(own.name) ? [address.family] : []
   }
 
@@ -214,7 +246,7 @@ class PeeringDeriver {
       const passive = ordered && this.#waitsFor(address, family)
       const port = this.#portOf(remote.name)
       const rest = { address, range: null, family, port, asn, localAsn, passive }
-      this.#keep({ scope, source, remote, ...rest })
+      this.#keep({ scope, source, remote, workload: false, ...rest })
     }
   }
 

@@ -5,7 +5,7 @@
  */
 import type { FilterConfig, FilterRule } from '../../bgp/policy/types.ts'
 import type { FamilyName, PeerConfig } from '../../bgp/types.ts'
-import { bad, good, type Read } from '../config/address.ts'
+import { bad, good, type IpVersion, type Read } from '../config/address.ts'
 import { plain } from '../config/kinds.ts'
 import { compareText } from '../config/problem.ts'
 import type { BgpPeerResource } from '../config/resources.ts'
@@ -16,6 +16,7 @@ import { addressOf, routerIdOf } from './node.ts'
 import type { Peering, Vantage } from './peering.ts'
 import { fail, joinWords, warn } from './problem.ts'
 import { findPassword } from './secret.ts'
+import type { Settings } from './settings.ts'
 import type { Problem } from './types.ts'
 
 export interface Session {
@@ -36,9 +37,11 @@ export interface Sessions {
 /** Fields that are read and not enforced yet; the words complete "… is not enforced yet". */
 export const notEnforced: readonly (readonly [keyof BgpPeerSpec, string])[] = [
   ['interface', 'interface'],
-  ['reachableBy', 'reachableBy'],
   ['role', 'role'],
 ]
+
+/** What Linux gives a packet that nobody set the TTL of. */
+const multihopTtl = 64
 
 /** Seconds for End-of-RIB after a peer is back (RFC 4724 §4.2 asks for a bound, not for a value). */
 const staleSecondsDefault = 360
@@ -113,9 +116,10 @@ function namePeerings(peerings: readonly Peering[]): readonly string[] {
     if (source !== null) counts.set(source, (counts.get(source) ?? 0) + 1)
   }
   const taken = new Set<string>()
-  return peerings.map(({ source, remote, address, range, family, port }) => {
+  return peerings.map(({ source, remote, workload, address, range, family, port }) => {
     const far = remote?.name ?? address ?? range
-    const single = source !== null && counts.get(source) === 1
+    // Workloads come and go: a second one must not rename the first.
+    const single = source !== null && counts.get(source) === 1 && !workload
     const wanted = single ? source.name : `${source?.name ?? 'mesh'}.${far}.v${family}`
     // Only a BGPPeer called like a session of another could collide; the port tells them apart.
     const name = taken.has(wanted) ? `${wanted}.${port}` : wanted
@@ -173,7 +177,7 @@ function configurePeer(
     asOverride: spec.asOverride,
     enforceFirstAs: spec.enforceFirstAS,
     ttlSecurity: spec.ttlSecurity ?? null,
-    ebgpMultihop: spec.ebgpMultihop ?? null,
+    ebgpMultihop: spec.ebgpMultihop ?? hopsThrough(peering, spec),
     ...sessionOptions(peering, spec),
     restartSeconds: restart ?? meshSpec.maxRestartTime,
     filters: policy.ok ? policy.value : [],
@@ -181,6 +185,12 @@ function configurePeer(
     shutdownMessage: spec.shutdownMessage ?? null,
     heldDown: reasons.length === 0 ? null : reasons.join('; '),
   }
+}
+
+/** Behind a gateway is more than one hop away; for BFD too (RFC 5883). */
+function hopsThrough({ scope }: Peering, spec: BgpPeerSpec): number | null {
+  const behind = spec.reachableBy !== undefined && scope !== 'reverse'
+  return behind && spec.ttlSecurity === undefined ? multihopTtl : null
 }
 
 function bfdOf({ bfd }: BgpPeerSpec): PeerConfig['bfd'] {
@@ -247,19 +257,26 @@ function isClient({ own }: Vantage, { asn, localAsn, remote }: Peering): boolean
 
 function chooseSource(
   vantage: Vantage,
-  { family, range }: Peering,
+  { family, range, workload }: Peering,
   spec: BgpPeerSpec,
   report: Report,
 ): string | null {
   // A range never dials, so no source address is needed for it.
   if (spec.sourceAddress === 'None' || range !== null) return null
-  const own = addressOf(vantage.own, family)
+  const shared = workload ? workloadAddress(vantage.settings, family) : null
+  const own = shared ?? addressOf(vantage.own, family)
   if (own === null) {
     const message = `it has no IPv${family} address; the kernel chooses the source of sessions`
     const remedy = `set the annotation routelet.io/IPv${family}Address`
     report(warn('NoNodeAddress', `Node/${vantage.own.name}`, message, remedy))
   }
   return own
+}
+
+/** The address of every node that workloads are told to peer with. */
+function workloadAddress({ spec }: Settings, family: IpVersion): string | null {
+  const { localWorkloadPeeringIPV4, localWorkloadPeeringIPV6 } = spec
+  return (family === 4 ? localWorkloadPeeringIPV4 : localWorkloadPeeringIPV6) ?? null
 }
 
 /** The key, or why there is none. A running session keeps the key it has. */

@@ -1,11 +1,11 @@
 /**
  * The BGPConfiguration in force on a node: `default`, overridden by `node.NAME` where that says
- * something, defaults filled in last. What is set and not enforced yet is reported.
+ * something, defaults filled in last.
  */
 
 import type { FibSettings } from '../../fib/types.ts'
 import { plain } from '../config/kinds.ts'
-import type { BgpConfigurationResource, ResourceSet } from '../config/resources.ts'
+import type { ResourceSet } from '../config/resources.ts'
 import {
   BgpConfigurationSpec,
   perNodeFields,
@@ -55,19 +55,13 @@ const foreignProtocols: Readonly<Record<number, string>> = {
   196: 'FRR (static)',
 }
 
-/** Read, and not enforced yet: setting one to anything but its default is reported. */
-export const notEnforced: readonly (keyof BgpConfigurationSpec)[] = [
-  'localWorkloadPeeringIPV4',
-  'localWorkloadPeeringIPV6',
-]
-
 export function settleConfiguration(resources: ResourceSet, nodeName: string): Settings {
   const find = (name: string) => resources.bgpConfigurations.find((found) => found.name === name)
   const cluster = find('default')
   const own = find(`node.${nodeName}`)
   const written = mergeWritten(cluster?.written ?? {}, own?.written ?? {})
   const spec = fillDefaults(schema, written) as BgpConfigurationSpec
-  const problems = [cluster, own].flatMap((found) => (found ? reportNotEnforced(found) : []))
+  const problems: Problem[] = []
   const subject = own === undefined ? 'BGPConfiguration/default' : `BGPConfiguration/${own.name}`
   const { table, protocol, metric, maxPaths, install, nexthops, prefSrc, scanInterval } = spec.fib
   const foreign = foreignProtocols[protocol]
@@ -137,16 +131,4 @@ function settlePreference(spec: BgpConfigurationSpec): { value: number; problems
     value,
     problems: [warn('RoutePriorityMismatch', 'BGPConfiguration/default', message, remedy)],
   }
-}
-
-function reportNotEnforced(resource: BgpConfigurationResource): Problem[] {
-  const subject = `BGPConfiguration/${resource.name}`
-  const defaults = fillDefaults(schema, {}) as BgpConfigurationSpec
-  const isSet = (field: keyof BgpConfigurationSpec) =>
-    resource.written[field] !== undefined &&
-    JSON.stringify(resource.body.spec[field]) !== JSON.stringify(defaults[field])
-  return notEnforced.filter(isSet).map((field) => {
-    const message = `spec.${field} is not enforced yet and has no effect`
-    return warn('NotEnforced', subject, message, 'remove it, or expect nothing of it')
-  })
 }

@@ -3,7 +3,7 @@
  * there would have. Made by pure functions, shown by `routelet plan`, carried out by the agent.
  */
 import type { Announcement, ListenAddress, PeerConfig, RefusedRange } from '../../bgp/types.ts'
-import type { FibSettings, Guard } from '../../fib/types.ts'
+import type { FibSettings, Guard, HostRoute } from '../../fib/types.ts'
 import type { CniIntent } from './cni.ts'
 
 export interface Problem {
@@ -29,6 +29,11 @@ export interface NodeIntent {
 /** What of an intent in force the next one may fall back to. */
 export type InForce = Pick<Intent, 'peers'>
 
+/** A host route to a peer, and the BGPPeer that asks for it (`BGPPeer/rack-a`). */
+export interface PeerRoute extends HostRoute {
+  readonly subject: string
+}
+
 export interface Intent {
   /** null: the own Node is absent; nothing can be done yet and `problems` says so. */
   readonly node: NodeIntent | null
@@ -40,6 +45,10 @@ export interface Intent {
   /** What went comes back after this many seconds at the earliest; 0: at once. */
   readonly holdDownSeconds: number
   readonly blackholes: readonly string[]
+  /** Names of peers that nothing waits for: workloads of the node, which come and go. */
+  readonly casual: readonly string[]
+  /** Ways to peers that are reached through a gateway. */
+  readonly hostRoutes: readonly PeerRoute[]
   readonly refuse: readonly RefusedRange[]
   /** Service ranges that no packet is forwarded to by a route. */
   readonly guard: Guard

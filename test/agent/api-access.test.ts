@@ -9,9 +9,11 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { buildApi, renewCertificate } from '../../api/index.ts'
 import { followToken, openGate, readCertificate } from '../../src/api-access.ts'
+import { createApiClient } from '../../src/cluster/api-client.ts'
 import {
-  inClusterReviewer,
+  clusterReviewer,
   kubeGatekeeper,
+  reviewLimits,
   reviewsMax,
   verdictMs,
 } from '../../src/kube-gatekeeper.ts'
@@ -39,9 +41,23 @@ t.test('options that cannot be meant are refused in words', async (t) => {
   const folder = t.testdir({ cert: 'no certificate', key: 'no key' })
   t.throws(() => readCertificate('/nowhere', join(folder, 'key')), /--api-tls-cert: ENOENT/)
   t.throws(() => readCertificate(join(folder, 'cert'), join(folder, 'key')), /no pair/)
-  t.throws(() => inClusterReviewer({}), /in a pod only/)
+  const plain = { server: 'http://localhost:8080', send: async () => ({}) }
+  t.throws(
+    () => clusterReviewer(plain),
+    /can't be reviewed at http:\/\/localhost:8080: that is no https/,
+  )
+  const absent = { kubeconfig: '/nowhere' }
+  const options = { apiTokenFile: null, apiAuth: 'kubernetes', kubernetes: absent } as const
+  await t.rejects(
+    openGate(options, () => {}),
+    {
+      message: /--api-auth kubernetes: \/nowhere can't be used/,
+      exitCode: 2,
+    },
+  )
   const quiet = () => {}
-  t.equal(openGate({ apiTokenFile: null, apiAuth: 'token' }, quiet), null)
+  const nobody = { apiTokenFile: null, apiAuth: 'token', kubernetes: null } as const
+  t.equal(await openGate(nobody, quiet), null)
 })
 
 t.test('over the network it is TLS, with the certificate of now', needsOpenssl, async (t) => {
@@ -99,7 +115,7 @@ t.test(
     t.match(refused, { kind: 'forbidden', reason: /ann may not post \/v1\/drain: no rule/ })
     t.same(await gate.judge('stranger', read), { kind: 'unknown' })
     const broken = await gate.judge('breaks', read)
-    t.match(broken, { kind: 'undecided', reason: /answered with 500/ })
+    t.match(broken, { kind: 'undecided', reason: /tokenreviews: 500/ })
   },
 )
 
@@ -125,7 +141,7 @@ t.test('strangers load the cluster only so much', async (t) => {
 })
 
 async function fakeCluster(t: Test) {
-  const folder = t.testdir({ token: 'agent\n' })
+  const folder = t.testdir()
   const { cert, key } = makePair(folder, 'ca')
   const asked: string[] = []
   const server = createServer(readCertificate(cert, key), (incoming, reply) => {
@@ -152,11 +168,17 @@ async function fakeCluster(t: Test) {
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   t.teardown(() => server.close())
-  writeFileSync(join(folder, 'ca.crt'), readFileSync(cert))
   const { port } = server.address() as AddressInfo
-  const environment = {
-    KUBERNETES_SERVICE_HOST: '127.0.0.1',
-    KUBERNETES_SERVICE_PORT: String(port),
-  }
-  return { reviewer: inClusterReviewer(environment, folder), asked }
+  const kubeconfig = join(folder, 'kubeconfig')
+  const cluster = { server: `https://127.0.0.1:${port}`, 'certificate-authority': cert }
+  writeFileSync(
+    kubeconfig,
+    JSON.stringify({
+      ...{ apiVersion: 'v1', kind: 'Config', 'current-context': 'c' },
+      clusters: [{ name: 'c', cluster }],
+      users: [{ name: 'agent', user: { token: 'agent' } }],
+      contexts: [{ name: 'c', context: { cluster: 'c', user: 'agent' } }],
+    }),
+  )
+  return { reviewer: clusterReviewer(await createApiClient(kubeconfig, reviewLimits)), asked }
 }

@@ -3,7 +3,8 @@
  * those that the code asks for, and their BGP resources give the peerings that they are meant to give.
  */
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
 import t from 'tap'
 import { parseAllDocuments } from 'yaml'
 import { optionalGroups } from '../../src/cluster/sources.ts'
@@ -38,17 +39,21 @@ interface PodSpec {
 const built = new Map<string, string>()
 
 function build(overlay: string): string {
-  if (typeof binaries === 'string') throw new Error(binaries)
   const known = built.get(overlay)
   if (known !== undefined) return known
-  const args = ['kustomize', `deploy/overlays/${overlay}`]
-  const text = execFileSync(binaries.kubectl, args, { encoding: 'utf8', stdio: 'pipe' })
+  const text = kustomize(`deploy/overlays/${overlay}`)
   built.set(overlay, text)
   return text
 }
 
-const read = (overlay: string): readonly Manifest[] =>
-  parseAllDocuments(build(overlay)).map((document) => document.toJS())
+function kustomize(folder: string): string {
+  if (typeof binaries === 'string') throw new Error(binaries)
+  return execFileSync(binaries.kubectl, ['kustomize', folder], { encoding: 'utf8', stdio: 'pipe' })
+}
+
+const readAll = (text: string): readonly Manifest[] =>
+  parseAllDocuments(text).map((document) => document.toJS())
+const read = (overlay: string): readonly Manifest[] => readAll(build(overlay))
 
 function podOf(overlay: string): PodSpec {
   const daemonSet = read(overlay).find(({ kind }) => kind === 'DaemonSet')
@@ -155,6 +160,46 @@ t.test('the rights are those that the code asks for', { skip }, async (t) => {
   t.notMatch(granted.join(), /\*\/|\/\*|delete/, 'no wildcard, nothing to delete')
 })
 
+t.test('asking the cluster about tokens takes a component, and two rights', { skip }, async (t) => {
+  const folder = t.testdir({
+    'kustomization.yaml': JSON.stringify({
+      resources: ['OVERLAY'],
+      components: ['COMPONENT'],
+    }),
+  })
+  const toRoot = relative(folder, process.cwd())
+  const text = readFileSync(join(folder, 'kustomization.yaml'), 'utf8')
+    .replace('OVERLAY', `${toRoot}/deploy/overlays/tor`)
+    .replace('COMPONENT', `${toRoot}/deploy/components/token-review`)
+  writeFileSync(join(folder, 'kustomization.yaml'), text)
+  const withReviews = readAll(kustomize(folder))
+  const roles = withReviews.filter(({ kind }) => kind === 'ClusterRole')
+  const before = read('tor').filter(({ kind }) => kind === 'ClusterRole')
+  const added = roles.filter(({ metadata }) =>
+    before.every((known) => known.metadata.name !== metadata.name),
+  )
+  t.same(
+    added.flatMap(({ rules }) => rules ?? []),
+    [
+      { apiGroups: ['authentication.k8s.io'], resources: ['tokenreviews'], verbs: ['create'] },
+      {
+        apiGroups: ['authorization.k8s.io'],
+        resources: ['subjectaccessreviews'],
+        verbs: ['create'],
+      },
+    ],
+  )
+  const gatekeeper = sourceOf('src/kube-gatekeeper.ts')
+  const paths = [...gatekeeper.matchAll(/'\/apis\/([a-z0-9.]+)\/v1\/(\w+)'/g)]
+  t.same(
+    paths.map(([, group, resource]) => [group, resource]),
+    added.flatMap(({ rules = [] }) => rules.map((rule) => [rule.apiGroups[0], rule.resources[0]])),
+    'which are those that the code asks for',
+  )
+  const [daemonSet] = withReviews.filter(({ kind }) => kind === 'DaemonSet')
+  t.ok(daemonSet?.spec?.template?.spec.containers[0].args.includes('--api-auth=kubernetes'))
+})
+
 /** By the tables and paths in the code that talks to the API server. */
 function asked(): Set<string> {
   const watched = [...sourceOf('src/cluster/sources.ts').matchAll(/^ {2}[A-Z]\w+: '(\w+)',$/gm)]
@@ -194,6 +239,6 @@ const sourceOf = (file: string) => readFileSync(file, 'utf8')
 t.test('the image is built of a current Node, and holds no tests', async (t) => {
   const text = sourceOf('deploy/Dockerfile')
   const bases = [...text.matchAll(/^FROM (\S+)/gm)].map(([, base]) => base)
-  t.same(bases, ['node:22-slim', 'node:22-slim'])
+  t.same(bases, ['node:24-slim', 'node:24-slim'])
   t.notMatch(text, /COPY.*dist\/test/)
 })

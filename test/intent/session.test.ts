@@ -55,11 +55,6 @@ t.test('what is not enforced holds a peer down, in words', async (t) => {
       ['error UnknownFilter BGPPeer/tor'],
     ],
     ['role: Peer', 'role is not enforced yet', ['warning NotEnforced BGPPeer/tor']],
-    [
-      'role: Peer, reachableBy: 10.0.0.9',
-      'reachableBy and role are not enforced yet',
-      ['warning NotEnforced BGPPeer/tor'],
-    ],
   ]
   for (const [field, heldDown, expected] of table) {
     const intent = intentOf(node + peer('tor', `{peerIP: 10.0.0.2, asNumber: 65001, ${field}}`))

@@ -40,7 +40,7 @@ export function peerView(name: string, overrides: Partial<PeerView> = {}): PeerV
 export class Recorder implements ApiClient {
   readonly server = 'https://api.test'
   readonly namespace = null
-  readonly requests = new Map<string, number>()
+  readonly requests: ApiClient['requests'] = []
   readonly sent: ApiRequest[] = []
   /** Statuses of the next answers; afterwards all is well. */
   readonly refusals: number[] = []

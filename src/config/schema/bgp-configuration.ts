@@ -77,12 +77,14 @@ export const calicoConfigurationFields = {
   }),
   localWorkloadPeeringIPV4: Type.Optional(
     leaf<string>('address', {
-      description: 'Address that workloads peer with, IPv4. Not enforced yet.',
+      description:
+        'Address of every node that its workloads peer with, IPv4. Default: its own address.',
     }),
   ),
   localWorkloadPeeringIPV6: Type.Optional(
     leaf<string>('address', {
-      description: 'Address that workloads peer with, IPv6. Not enforced yet.',
+      description:
+        'Address of every node that its workloads peer with, IPv6. Default: its own address.',
     }),
   ),
   programClusterRoutes: Type.Optional(

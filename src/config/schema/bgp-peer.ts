@@ -75,7 +75,7 @@ export const calicoPeerFields = {
   ),
   reachableBy: Type.Optional(
     leaf<string>('address', {
-      description: 'Gateway for a host route to the peer. Not enforced yet.',
+      description: 'Gateway on link through which `peerIP` is reached: a host route of ours.',
     }),
   ),
   filters: Type.Array(Type.String({ minLength: 1, maxLength: 253 }), {
@@ -84,7 +84,7 @@ export const calicoPeerFields = {
     description: 'BGPFilters, in this order; the first rule that matches decides.',
   }),
   localWorkloadSelector: Type.Optional(
-    selector({ description: 'Peer with matching workloads of the node. Not enforced yet.' }),
+    selector({ description: 'Peer with the matching pods of the node, by their labels.' }),
   ),
   reversePeering: Type.Enum(['Auto', 'Manual'], {
     default: 'Auto',
