@@ -148,7 +148,9 @@ export class Engine {
   announce(announcements: readonly Announcement[]): void {
     const wanted = new Map(announcements.map((each) => [each.prefix, each]))
     for (const prefix of this.#announcements.keys()) {
-      if (!wanted.has(prefix)) this.#withdrawOwn(prefix)
+      if (wanted.has(prefix)) continue
+      const { family, words, length } = parsePrefix(prefix)
+      this.rib(family).withdraw(words, 0, length, localPeer, 0)
     }
     for (const announcement of wanted.values()) this.#announceOwn(announcement)
     this.#announcements = wanted
@@ -200,7 +202,7 @@ export class Engine {
     for (const [family, group] of peer.groups) {
       const old = before.groups.get(family)
       const self = selfOf(peer, family)
-      const same = old === group && equal(self, selfOf(before, family))
+      const same = old === group && Buffer.compare(self, selfOf(before, family)) === 0
       if (old !== undefined && !same) this.groups.move(number, old, group, self)
     }
     this.intake.reconsider(peer)
@@ -323,7 +325,7 @@ export class Engine {
     this.schedule()
   }
 
-  /** Asks for a turn soon; cheap when one is due already. */
+  /** Asks for a turn soon. */
   schedule(): void {
     if (this.#turn !== null || this.#closed) return
     const { clock } = this.#ports
@@ -371,8 +373,8 @@ export class Engine {
     const ids = new Set(changed)
     for (const rib of this.ribs.values()) rib.touchNextHops(ids)
     for (const peer of this.#members) {
-      const asks = [...peer.filters.values()].some((filter) => filter.perNextHop)
-      if (asks) this.intake.reconsider(peer)
+      const filters = [...peer.filters.values()]
+      if (filters.some((filter) => filter.perNextHop)) this.intake.reconsider(peer)
     }
     this.schedule()
   }
@@ -389,17 +391,8 @@ export class Engine {
       this.attributes.find(bytes, bytes.length, 0) || this.attributes.add(bytes, bytes.length, 0)
     this.rib(family).announce(words, 0, length, localPeer, 0, set, set, ineligible.none)
   }
-
-  #withdrawOwn(prefix: string): void {
-    const { family, words, length } = parsePrefix(prefix)
-    this.rib(family).withdraw(words, 0, length, localPeer, 0)
-  }
 }
 
 function selfOf(peer: EnginePeer, family: FamilyName): Uint8Array {
   return peer.selves.get(family) as Uint8Array
-}
-
-function equal(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((octet, index) => octet === b[index])
 }

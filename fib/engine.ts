@@ -11,6 +11,7 @@ import { type Family, parsePrefix } from './address.ts'
 import { Channel } from './channel.ts'
 import { Dumper } from './dumper.ts'
 import { GroupWriter } from './group-writer.ts'
+import { HostRoutes } from './host-routes.ts'
 import { Intruders } from './intruders.ts'
 import { Journal } from './journal.ts'
 import { Litter } from './litter.ts'
@@ -33,6 +34,7 @@ import type {
   FibSettings,
   FibStatus,
   Guard,
+  HostRoute,
   Resolution,
   WantedChanges,
 } from './types.ts'
@@ -44,6 +46,7 @@ export class Engine implements Fib {
   readonly #kernel: Kernel
   readonly #clock: Clock
   readonly #state: State
+  readonly #hosts: HostRoutes
   readonly #journal = new Journal()
   readonly #prompter: Prompter
   readonly #writer: Writer
@@ -65,6 +68,7 @@ export class Engine implements Fib {
     this.#clock = clock
     this.#state = new State(settings, (index, gateway) => this.#prompter.doubt(index, gateway))
     const state = this.#state
+    this.#hosts = new HostRoutes(state)
     const journal = this.#journal
     const channel = new Channel(kernel)
     const soon = () => this.#soon()
@@ -182,25 +186,31 @@ export class Engine implements Fib {
 
   change(changes: WantedChanges): void {
     const { nextHops, tables } = this.#state
-    const table = tables[changes.family === 'ipv4-unicast' ? 4 : 6]
-    const { words } = table.index
-    for (const set of changes.sets) if (nextHops.define(set)) this.#queueSets(new Set([set.id]))
-    for (let index = 0; index < changes.count; index++) {
-      const at = index * words
-      const length = changes.lengths[index]!
-      const wanted = changes.nextHopSets[index]!
-      if (wanted === 0 && table.index.find(changes.addresses, at, length) < 0) continue
-      // Counted before the row is made: an unknown set must not leave half a row behind.
-      if (wanted !== 0) nextHops.count(wanted, table.family, 1)
-      const row = table.insert(changes.addresses, at, length)
-      const before = table.sets[row]!
-      if (before !== 0) nextHops.count(before, table.family, -1)
-      table.sets[row] = wanted
-      if (wanted !== 0) table.clear(row, rowFlags.stale)
-      nextHops.touch(table.family, changes.addresses, at, length)
-      table.enqueue(row)
+    const { addresses, count, family, lengths, nextHopSets, sets } = changes
+    const table = tables[family === 'ipv4-unicast' ? 4 : 6]
+    const { index } = table
+    for (const set of sets) if (nextHops.define(set)) this.#queueSets(new Set([set.id]))
+    index.reserve(count)
+    for (let row = 0; row < count; row++) {
+      this.#want(table, addresses, row * index.words, lengths[row]!, nextHopSets[row]!)
     }
     this.#soon()
+  }
+
+  /** One route: apart from the loop, so that it is compiled early in the first large change. */
+  #want(table: RouteTable, words: Uint32Array, at: number, length: number, set: number): void {
+    const { nextHops } = this.#state
+    if (this.#hosts.takes(table, words, at, length, set)) return
+    if (set === 0 && table.index.find(words, at, length) < 0) return
+    // Counted before the row is made: an unknown set must not leave half a row behind.
+    if (set !== 0) nextHops.count(set, table.family, 1)
+    const row = table.insert(words, at, length)
+    const before = table.sets[row]!
+    if (before !== 0) nextHops.count(before, table.family, -1)
+    table.sets[row] = set
+    if (set !== 0) table.clear(row, rowFlags.stale)
+    nextHops.touch(table.family, words, at, length)
+    table.enqueue(row)
   }
 
   blackholes(prefixes: readonly string[]): void {
@@ -224,6 +234,11 @@ export class Engine implements Fib {
         table.enqueue(row)
       }
     }
+    this.#soon()
+  }
+
+  hosts(routes: readonly HostRoute[]): void {
+    this.#hosts.want(routes)
     this.#soon()
   }
 
@@ -268,6 +283,10 @@ export class Engine implements Fib {
     if (this.#state.nextHops.acquit(nextHop)) this.#soon()
   }
 
+  avoid(nextHop: string, avoided: boolean): void {
+    if (this.#state.nextHops.avoid(nextHop, avoided, this.#clock.now())) this.#soon()
+  }
+
   onResolution(listener: (resolutions: readonly Resolution[]) => void): void {
     this.#resolutionListeners.push(listener)
   }
@@ -310,7 +329,7 @@ export class Engine implements Fib {
     this.#kernel.drain()
     this.#rescan()
     this.#nexthops.recheck()
-    if (this.#state.view.expireVerdicts(this.#clock.now())) this.#state.nextHops.touchAll()
+    this.#expire()
     if (this.#state.refreshSources()) this.#queueAll()
     this.#settle()
     if (this.#writer.ready) {
@@ -324,6 +343,14 @@ export class Engine implements Fib {
     this.#checkWithdrawal()
     this.#armWake()
     if (this.#writer.ready || this.#state.nextHops.pending || this.#rules.pending) this.#soon()
+  }
+
+  /** Ends what was said of next hops too long ago. */
+  #expire(): void {
+    const { nextHops, view } = this.#state
+    const nowMs = this.#clock.now()
+    if (view.expireVerdicts(nowMs)) nextHops.touchAll()
+    nextHops.expireAvoided(nowMs)
   }
 
   #rescan(): void {
@@ -355,7 +382,7 @@ export class Engine implements Fib {
     for (const { nextHop, reachable, reason } of resolutions) {
       const text = `next hop ${nextHop} ${reachable ? 'is reachable' : 'is unreachable'}: ${reason}`
       const level = reachable || reason === ownAddressReason ? 'debug' : 'warn'
-      this.#journal.tell('fib.nexthop', level, text, { nextHop, reachable })
+      this.#journal.tell('fib.nexthop', level, text, { nextHop, reachable, reason })
     }
     for (const listener of this.#resolutionListeners) listener(resolutions)
   }
@@ -390,11 +417,12 @@ export class Engine implements Fib {
   }
 
   #armWake(): void {
-    const { groups, view } = this.#state
+    const { groups, nextHops, view } = this.#state
     const nowMs = this.#clock.now()
     const groupsDueMs = groups.nextDueMs(nowMs)
     const { nextDueMs: rulesDueMs } = this.#rules
-    const dueMs = Math.min(this.#writer.nextDueMs, groupsDueMs, view.verdictDueMs, rulesDueMs)
+    const hopsDueMs = Math.min(view.verdictDueMs, nextHops.avoidedDueMs)
+    const dueMs = Math.min(this.#writer.nextDueMs, groupsDueMs, hopsDueMs, rulesDueMs)
     if (this.#wake !== null && this.#wake.dueMs <= dueMs) return
     this.#wake?.timer.cancel()
     this.#wake = null

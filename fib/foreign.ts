@@ -38,6 +38,7 @@ export class ForeignRoutes {
   }
 
   at(source: Uint32Array, at: number, length: number): readonly ForeignRoute[] {
+    if (this.index.lengthCounts[length] === 0) return nothing
     const row = this.index.find(source, at, length)
     return row < 0 ? nothing : this.#entries[row]!
   }

@@ -195,11 +195,13 @@ export class GroupWriter {
 
   /** What is said of a dead hop that was taken out. */
   #obituary(id: number): string {
-    const { nexthops, view } = this.#parts.state
+    const { nexthops, resolver, view } = this.#parts.state
     const hop = nexthops.get(id)
+    const dead = hop === undefined || resolver.isDead(hop)
     let groups = 0
     for (const { members } of nexthops.objects()) if (members.includes(id)) groups++
     const where = hop === undefined ? `${id}` : `${hop.gateway} at ${view.nameOf(hop.interface)}`
-    return `${where} is dead: taken out of ${groups} groups`
+    const why = dead ? 'is dead' : 'is left before its routes are withdrawn'
+    return `${where} ${why}: taken out of ${groups} groups`
   }
 }

@@ -28,7 +28,7 @@ export interface GroupsParts {
   readonly view: NexthopView
   readonly ways: Ways
   readonly settings: () => FibSettings
-  /** Whether nothing can be sent there: link down, gateway silent or declared dead. */
+  /** Whether nothing is to be sent there: link down, gateway silent, declared dead or avoided. */
   readonly isDead: (leg: Leg) => boolean
   /** Whether objects with this protocol number are ours. */
   readonly isOwnProtocol: (protocol: number) => boolean

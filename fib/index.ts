@@ -4,9 +4,10 @@
  *
  * Reading order: types, port, address, prefix-table, numbers, netlink, request, nexthop-message,
  * nexthop-view, way, table, delta, foreign, view, resolver, nexthop-ids, dead-hops, groups, litter,
- * next-hops, state, journal, channel, dumper, retries, writer, group-writer, mirror, nexthop-mirror,
- * rules, rule-keeper, scans, prompter, intruders, rivals, views, withdrawal, engine. Beside them stand null (no kernel),
- * memory (a kernel in a Map) and cleaner (what an agent left).
+ * avoided, set-state, next-hops, state, host-routes, journal, channel, dumper, retries, writer,
+ * group-writer, mirror, nexthop-mirror, rules, rule-keeper, scans, prompter, intruders, rivals, views,
+ * withdrawal, engine. Beside them stand null (no kernel), memory (a kernel in a Map) and cleaner (what
+ * an agent left).
  */
 import { Engine } from './engine.ts'
 import { NullFib } from './null.ts'

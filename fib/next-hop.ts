@@ -37,6 +37,11 @@ export function reasonOf(hop: Hop): string {
   return hop.answer?.reason ?? 'not resolved yet'
 }
 
+/** Whether a set may use it; some want next hops on link alone. */
+export function isUsable(hop: Hop, onLinkOnly: boolean): hop is Hop & { readonly answer: Answer } {
+  return hop.answer !== null && (hop.answer.onLink || !onLinkOnly)
+}
+
 /** Whether the prefix holds the next hop. */
 export function holds(prefix: Prefix, hop: Hop): boolean {
   return (

@@ -12,11 +12,12 @@ import {
   type Prefix,
   parseAddress,
 } from './address.ts'
-import type { Bundle } from './bundle.ts'
+import { Avoided } from './avoided.ts'
 import type { Groups } from './groups.ts'
 import { type Hop, holds, reasonOf, resolutionOf, sameAnswer } from './next-hop.ts'
 import type { Leg } from './request.ts'
-import { addLegs, type Resolver, type Routed } from './resolver.ts'
+import type { Resolver, Routed } from './resolver.ts'
+import { isUsed, makeSet, type SetState, sameSet } from './set-state.ts'
 import type { RouteTable } from './table.ts'
 import type { FibSettings, Resolution, WantedSet } from './types.ts'
 import type { KernelView } from './view.ts'
@@ -26,24 +27,6 @@ const families: readonly Family[] = [4, 6]
 
 /** Changed prefixes remembered one by one until the turn ends; beyond, everything is resolved. */
 const touchedMax = 64
-
-interface SetState extends Routed {
-  readonly wanted: WantedSet
-  /** Its next hops as text: sets that differ only in their peers share their groups. */
-  readonly identity: string
-  /** Rows that want it. */
-  readonly rows: Record<Family, number>
-  hops: readonly Hop[]
-  /** Where its next hops lead, as plain ways. */
-  readonly ways: Record<Family, number>
-  /** What it shares with sets of the same next hops; null while no row of the family wants it. */
-  readonly bundles: Record<Family, Bundle | null>
-  /** The ways its routes are to take: a plain one, or through a nexthop object. */
-  readonly targets: Record<Family, number>
-  /** Every row that wants it is in the queue still. */
-  fresh: boolean
-}
-
 export interface NextHopsParts {
   readonly resolver: Resolver
   readonly view: KernelView
@@ -73,6 +56,7 @@ export class NextHops {
   #touched: Prefix[] = []
   #touchedAll = false
   #ledAnew = false
+  readonly #avoided = new Avoided()
 
   constructor(parts: NextHopsParts) {
     this.#resolver = parts.resolver
@@ -102,28 +86,17 @@ export class NextHops {
 
   /** Why a set leads nowhere. */
   reasonOf(id: number): string {
-    const hops = this.#sets.get(id)?.hops ?? []
-    return hops.map((hop) => `${hop.text}: ${reasonOf(hop)}`).join('; ') || 'no next hop'
+    const set = this.#sets.get(id)
+    const reason = (hop: Hop) => `${hop.text}: ${reasonOf(hop)}`
+    const words = set?.hops.map(reason).join('; ') || 'no next hop'
+    return set?.onLinkOnly === true ? `${words}; it has to be on link` : words
   }
 
   /** Takes a description; true when it changes one that is in use. */
   define(wanted: WantedSet): boolean {
     const before = this.#sets.get(wanted.id)
     if (before !== undefined && sameSet(before.wanted, wanted)) return false
-    const parse = (texts: readonly string[]): Address[] =>
-      texts.map(parseAddress).filter((address) => address !== null)
-    const state: SetState = {
-      wanted,
-      nextHops: parse(wanted.nextHops),
-      peers: parse(wanted.peers),
-      identity: wanted.nextHops.join(),
-      rows: { 4: 0, 6: 0 },
-      hops: [],
-      ways: { 4: noWay, 6: noWay },
-      bundles: { 4: null, 6: null },
-      targets: { 4: noWay, 6: noWay },
-      fresh: true,
-    }
+    const state = makeSet(wanted)
     const rows = before === undefined ? state.rows : { ...before.rows }
     if (before !== undefined) for (const family of families) this.#change(before, family, 0)
     this.#sets.set(wanted.id, state)
@@ -251,6 +224,29 @@ export class NextHops {
     return true
   }
 
+  /** See Fib.avoid. False when that is no news. */
+  avoid(text: string, avoided: boolean, nowMs: number): boolean {
+    if (!this.#avoided.set(text, avoided, nowMs)) return false
+    const hop = this.#hops.get(text)
+    if (hop !== undefined) this.#leadAnew(new Set([hop]))
+    return hop !== undefined
+  }
+
+  /** Whether this way out is an avoided next hop itself. */
+  isAvoided({ interface: index, gateway }: Leg): boolean {
+    if (gateway === null) return false
+    return this.#avoided.has(gateway) || this.#avoided.has(`${gateway}%${this.#view.nameOf(index)}`)
+  }
+
+  /** When the next one is avoided no longer; infinite without one. */
+  get avoidedDueMs(): number {
+    return this.#avoided.dueMs
+  }
+
+  expireAvoided(nowMs: number): void {
+    for (const text of this.#avoided.due(nowMs)) this.avoid(text, false, nowMs)
+  }
+
   /** Every next hop in use, ordered by text. */
   resolutions(): Resolution[] {
     return [...this.#hops.values()]
@@ -279,8 +275,7 @@ export class NextHops {
   }
 
   #lead(set: SetState): void {
-    const legs: Leg[] = []
-    for (const hop of set.hops) if (hop.answer !== null) addLegs(legs, hop.answer.legs)
+    const legs = this.#avoided.legsOf(set.hops, set.onLinkOnly)
     // Linux sends IPv4 to an IPv6 gateway (RFC 8950), but not the other way round.
     const legs6 = legs.filter((leg) => leg.gateway?.includes(':'))
     const { maxPaths } = this.#settings()
@@ -385,12 +380,4 @@ export class NextHops {
     hop.dirty = true
     this.#dirty.push(hop)
   }
-}
-
-function isUsed(set: SetState): boolean {
-  return set.rows[4] > 0 || set.rows[6] > 0
-}
-
-function sameSet(a: WantedSet, b: WantedSet): boolean {
-  return a.nextHops.join() === b.nextHops.join() && a.peers.join() === b.peers.join()
 }

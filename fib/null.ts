@@ -16,6 +16,7 @@ import type {
   FibSettings,
   FibStatus,
   Guard,
+  HostRoute,
   Resolution,
   WantedChanges,
 } from './types.ts'
@@ -47,6 +48,8 @@ export class NullFib implements Fib {
   blackholes(prefixes: readonly string[]): void {
     this.#blackholes = [...prefixes].sort((a, b) => comparePrefixes(prefixOf(a), prefixOf(b)))
   }
+
+  hosts(_routes: readonly HostRoute[]): void {}
 
   guard(_guard: Guard): void {}
 

@@ -44,23 +44,20 @@ export class PrefixTable {
 
   /** The row of a prefix whose words start at `at` (bits beyond the length are clear), or -1. */
   find(source: Uint32Array, at: number, length: number): number {
-    const slots = this.#slots
-    const limit = slots.length - 1
-    let slot = this.#hash(source, at, length) & limit
-    for (;;) {
-      const row = slots[slot]!
-      if (row === free) return -1
-      if (this.#equal(row, source, at, length)) return row
-      slot = (slot + 1) & limit
-    }
+    return this.#slots[this.#slotOf(source, at, length)]!
   }
 
-  /** The row of a prefix, made when it is new. */
+  /** The row of a prefix, made when it is new: then `size` has grown. */
   insert(source: Uint32Array, at: number, length: number): number {
-    const found = this.find(source, at, length)
-    if (found >= 0) return found
-    if (this.size === this.capacity) this.#grow()
+    let slot = this.#slotOf(source, at, length)
+    const found = this.#slots[slot]!
+    if (found !== free) return found
+    if (this.size === this.capacity) {
+      this.#grow(this.capacity * 2)
+      slot = this.#slotOf(source, at, length)
+    }
     const row = this.#freeRows.pop() ?? this.rowsEnd++
+    this.#slots[slot] = row
     for (let word = 0; word < this.words; word++) {
       this.addresses[row * this.words + word] = source[at + word]!
     }
@@ -68,8 +65,14 @@ export class PrefixTable {
     this.#live[row] = 1
     this.lengthCounts[length]!++
     this.size++
-    this.#place(row)
     return row
+  }
+
+  /** Grows at once for so many new prefixes, instead of step by step. */
+  reserve(count: number): void {
+    let capacity = this.capacity
+    while (capacity < this.size + count && capacity < rowsMax) capacity *= 2
+    if (capacity > this.capacity) this.#grow(capacity)
   }
 
   remove(row: number): void {
@@ -82,6 +85,18 @@ export class PrefixTable {
 
   isLive(row: number): boolean {
     return this.#live[row] === 1
+  }
+
+  /** Where the row of a prefix is, or the free slot where it would be. */
+  #slotOf(source: Uint32Array, at: number, length: number): number {
+    const slots = this.#slots
+    const limit = slots.length - 1
+    let slot = this.#hash(source, at, length) & limit
+    for (;;) {
+      const row = slots[slot]!
+      if (row === free || this.#equal(row, source, at, length)) return slot
+      slot = (slot + 1) & limit
+    }
   }
 
   #equal(row: number, source: Uint32Array, at: number, length: number): boolean {
@@ -130,11 +145,11 @@ export class PrefixTable {
     slots[hole] = free
   }
 
-  #grow(): void {
+  #grow(capacity: number): void {
     if (this.capacity >= rowsMax) {
       throw new RangeError(`the prefix table is full: it holds ${rowsMax} prefixes`)
     }
-    this.capacity *= 2
+    this.capacity = capacity
     this.addresses = widen(this.addresses, this.capacity * this.words)
     this.lengths = widen(this.lengths, this.capacity)
     this.#live = widen(this.#live, this.capacity)

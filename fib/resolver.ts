@@ -45,6 +45,8 @@ export interface Routed {
   readonly nextHops: readonly Address[]
   /** Addresses that must not come to depend on the route, besides the next hops. */
   readonly peers: readonly Address[]
+  /** Next hops that aren't on link lead nowhere. */
+  readonly onLinkOnly: boolean
 }
 
 export interface ResolverParts {
@@ -199,7 +201,8 @@ export class Resolver {
     if (set === null || this.refusal(address.family, row) !== null) return null
     const legs: Leg[] = []
     for (const hop of set.nextHops) {
-      addLegs(legs, this.#resolve(hop, [...visited, mark]).legs)
+      const answer = this.#resolve(hop, [...visited, mark])
+      if (answer.onLink || !set.onLinkOnly) addLegs(legs, answer.legs)
     }
     if (legs.length === 0) return null
     const { metric } = this.#parts.settings()

@@ -66,7 +66,7 @@ export class State {
       view: this.nexthops,
       ways: this.ways,
       settings: current,
-      isDead: (leg) => this.resolver.isDead(leg),
+      isDead: (leg) => this.resolver.isDead(leg) || this.nextHops.isAvoided(leg),
       isOwnProtocol: (protocol) => this.#marks.some((mark) => mark.protocol === protocol),
       uses: (family, way) => this.tables[family].uses(way),
       lodged: () => this.#lodged(),

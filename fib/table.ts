@@ -19,6 +19,8 @@ export const rowFlags = {
   blackhole: 8,
   /** Seen by the scan in progress. */
   seen: 16,
+  /** Held by a host route; what else is wanted of it waits beneath. */
+  pinned: 32,
 } as const
 
 export class RouteTable {
@@ -56,9 +58,9 @@ export class RouteTable {
 
   /** The row of a prefix, made with nothing wanted and nothing installed. */
   insert(source: Uint32Array, at: number, length: number): number {
-    const found = this.index.find(source, at, length)
-    if (found >= 0) return found
+    const { size } = this.index
     const row = this.index.insert(source, at, length)
+    if (this.index.size === size) return row
     this.sets[row] = 0
     this.targets[row] = noWay
     this.ways[row] = noWay

@@ -62,6 +62,14 @@ export interface WantedSet {
   readonly nextHops: readonly string[]
   /** A route is refused when its own next hop, or one of these, would resolve through it. */
   readonly peers: readonly string[]
+  /** Next hops that aren't on link count as unreachable. */
+  readonly onLinkOnly?: boolean
+}
+
+/** `address/32 via gateway`, or `/128`: both addresses of one family. */
+export interface HostRoute {
+  readonly address: string
+  readonly gateway: string
 }
 
 export interface Gateway {
@@ -272,6 +280,8 @@ export interface Fib {
   change(changes: WantedChanges): void
   /** All blackholes wanted (the node's own aggregates), whole. */
   blackholes(prefixes: readonly string[]): void
+  /** All host routes wanted, whole; each comes before what `change` wants of its prefix. */
+  hosts(routes: readonly HostRoute[]): void
   /**
    * All ranges guarded by policy rules, whole: what is to be forwarded there, and nobody has rewritten
    * before, goes no further.
@@ -289,6 +299,12 @@ export interface Fib {
   dead?(nextHop: string): void
   /** It is known to live again (session Established, BFD up): the word of `dead` is taken back. */
   alive?(nextHop: string): void
+  /**
+   * What was learned through this next hop is about to be withdrawn: until it is, every set that
+   * leads elsewhere too does without it. No set loses its last next hop by that, and whether it is
+   * reachable doesn't change. Over when said so, and after two minutes at the latest.
+   */
+  avoid?(nextHop: string, avoided: boolean): void
   onResolution(listener: (resolutions: readonly Resolution[]) => void): void
   onEvent(listener: (event: FibEvent) => void): void
   status(): Promise<FibStatus>

@@ -276,7 +276,7 @@ export class Writer {
   ): number {
     const sequence = this.#channel.next()
     if (this.#sentCount === 0) this.#firstSequence = sequence
-    const sent = this.#sent[this.#sentCount]
+    const sent = this.#sent[this.#sentCount++]
     if (sent === undefined) {
       this.#sent.push({ table, row, operation, target, leftover })
     } else {
@@ -286,7 +286,6 @@ export class Writer {
       sent.target = target
       sent.leftover = leftover
     }
-    this.#sentCount++
     return sequence
   }
 
@@ -305,14 +304,16 @@ export class Writer {
       return
     }
     for (let index = 0; index < this.#sentCount; index++) {
-      const sent = this.#sent[index]!
-      const error = errors.get(index)
-      if (sent.leftover !== null) this.#leftoverDone(error)
-      else if (sent.table.sequences[sent.row] !== (first + index) >>> 0) continue
-      else if (error === undefined || (sent.operation === 'remove' && isAbsent(error)))
-        this.#done(sent)
-      else this.#refused(sent, error)
+      this.#answered(this.#sent[index]!, (first + index) >>> 0, errors.get(index))
     }
+  }
+
+  #answered(sent: Sent, sequence: number, error: ErrorMessage | undefined): void {
+    if (sent.leftover !== null) this.#leftoverDone(error)
+    else if (sent.table.sequences[sent.row] !== sequence) return
+    else if (error === undefined || (sent.operation === 'remove' && isAbsent(error)))
+      this.#done(sent)
+    else this.#refused(sent, error)
   }
 
   /** Nobody knows what became of the batch: the kernel's table is read before anything else. */

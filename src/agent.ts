@@ -6,19 +6,13 @@
  * The life of a changed manifest: store → resources → intent (pure) → only what differs is touched.
  */
 import { createSpeaker, type Speaker } from '../bgp/index.ts'
-import type {
-  Clock,
-  FamilyName,
-  NextHopTracker,
-  SpeakerConfig,
-  Timer,
-  Transport,
-} from '../bgp/types.ts'
+import type { Clock, FamilyName, SpeakerConfig, Timer, Transport } from '../bgp/types.ts'
 import type { Fib, FibSettings } from '../fib/types.ts'
 import { BfdWatch } from './bfd-watch.ts'
 import { keyOf, newsOf } from './conditions.ts'
 import type { Snapshot } from './config/folder.ts'
 import type { ConfigProblem } from './config/problem.ts'
+import { cutOffProblems } from './cut-off.ts'
 import type { EventLog } from './event-log.ts'
 import type { Verdict } from './gate.ts'
 import { HoldDown } from './hold-down.ts'
@@ -27,6 +21,8 @@ import { computeIntent } from './intent/intent.ts'
 import { fail } from './intent/problem.ts'
 import type { Intent, NodeIntent, Problem } from './intent/types.ts'
 import { KernelState } from './kernel-state.ts'
+import { FibNextHopTracker } from './next-hop-tracker.ts'
+import { inheritFamilies } from './predecessor.ts'
 import { Readiness } from './readiness.ts'
 import type { RestartMarker } from './restart-marker.ts'
 import { RouteMoves } from './route-moves.ts'
@@ -67,6 +63,7 @@ export class Agent {
   readonly events: EventLog
   readonly kernel: KernelState
   readonly holdDown: HoldDown
+  readonly nextHops: FibNextHopTracker
   readonly startedAt: number
   readonly #ports: AgentPorts
   readonly #readiness: Readiness
@@ -95,14 +92,16 @@ export class Agent {
     this.#ports = ports
     this.fib = ports.fib
     this.events = ports.events
-    this.#moves = new RouteMoves(ports.clock, ports.events)
-    this.kernel = new KernelState(ports.fib, () => this.fibSettings)
+    this.nextHops = new FibNextHopTracker(ports.fib)
+    this.#moves = new RouteMoves(ports.clock, ports.events, () => this.#intent?.peers)
+    const hostRoutes = () => this.#intent?.hostRoutes ?? []
+    this.kernel = new KernelState(ports.fib, () => this.fibSettings, hostRoutes)
     this.startedAt = ports.clock.wall()
     this.speaker = createSpeaker(silentSpeaker, {
       clock: ports.clock,
       transport: ports.transport,
       random: ports.random,
-      tracker: trackerOf(ports.fib),
+      tracker: this.nextHops,
       // Sessions that end because the agent stops must not take the routes with them.
       onRoutes: (changes) => {
         if (this.#closed) return
@@ -111,9 +110,12 @@ export class Agent {
       },
       onEvent: (event) => {
         ports.events.add(event)
-        if (event.kind.startsWith('peer.')) this.#readiness.look()
+        if (event.kind.startsWith('peer.')) this.#readiness.noteEvent()
       },
       onPath: (address, alive) => (alive ? ports.fib.alive?.(address) : ports.fib.dead?.(address)),
+      onAvoid: (address, avoided) => {
+        if (!this.#closed) ports.fib.avoid?.(address, avoided)
+      },
       selfAddress: (family, local) => ports.hostAddresses.selfAddress(family, local),
       subnetOf: (local) => ports.hostAddresses.subnetOf(local),
     })
@@ -123,12 +125,9 @@ export class Agent {
       clock: ports.clock,
       speaker: this.speaker,
       intent: () => this.#intent,
+      onTelling: () => this.speaker.engine.whenSettled(() => this.#endDeferral()),
       // What was learned last must reach the kernel writer before the sweep does.
-      onSynchronised: () =>
-        this.speaker.engine.whenSettled(() => {
-          this.#endDeferral()
-          this.fib.synchronised()
-        }),
+      onSynchronised: () => this.speaker.engine.whenSettled(() => this.fib.synchronised()),
     })
     ports.fib.onEvent((event) => {
       ports.events.add(event)
@@ -163,8 +162,11 @@ export class Agent {
    */
   async #tellRestart(intent: Intent): Promise<void> {
     const { mode, adopted, adoptedFamilies } = await this.fib.status()
-    const forwarding = mode === 'none' ? await this.#rememberedFamilies(intent) : adoptedFamilies
-    if (mode === 'none' ? forwarding.length === 0 : adopted === 0) return
+    let forwarding = mode === 'none' ? await this.#rememberedFamilies(intent) : adoptedFamilies
+    if (forwarding.length === 0 && adopted === 0) {
+      forwarding = await inheritFamilies(this.fib, intent.blackholes, this.events)
+      if (forwarding.length === 0) return
+    }
     this.speaker.restart = { restarting: true, forwarding }
     this.#deferral = this.#ports.clock.schedule(deferralSecondsMax * 1000, () =>
       this.#endDeferral(),
@@ -219,6 +221,13 @@ export class Agent {
 
   get intent(): Intent | null {
     return this.#intent
+  }
+
+  /** Sessions that are up though nothing reaches the peer; asked for with every look at the node. */
+  get cutOff(): readonly Problem[] {
+    if (this.nextHops.allReachable) return []
+    const why = (address: string) => this.nextHops.whyUnreachable(address)
+    return cutOffProblems(this.speaker.views.peers(), why)
   }
 
   /** Problems of the manifests and of the intent; those of the kernel are `kernel.look()`'s. */
@@ -285,6 +294,7 @@ export class Agent {
   async #carryOut(intent: Intent, before: Intent | null): Promise<void> {
     const { speaker, fib } = this
     this.#ports.hostAddresses.setNode(nodeOf(intent).addresses)
+    if (!equal(before?.hostRoutes, intent.hostRoutes)) fib.hosts(intent.hostRoutes)
     await speaker.configure(speakerConfig(intent))
     await speaker.setPeers(intent.peers)
     this.#bfd?.watch(intent.peers)
@@ -374,25 +384,6 @@ function speakerConfig(intent: Intent): SpeakerConfig {
 function nodeOf(intent: Intent): NodeIntent {
   if (intent.node === null) throw new Error('an intent without a node is not to be carried out')
   return intent.node
-}
-
-/** The kernel writer as the speaker's eyes on next hops. */
-function trackerOf(fib: Fib): NextHopTracker {
-  return {
-    track: (nextHop) => fib.track(nextHop),
-    untrack: (nextHop) => fib.untrack(nextHop),
-    onChange: (listener) =>
-      fib.onResolution((resolutions) =>
-        listener(
-          resolutions.map(({ nextHop, reachable, metric, gateways }) => ({
-            nextHop,
-            reachable,
-            metric,
-            interfaces: gateways.map((gateway) => gateway.interface),
-          })),
-        ),
-      ),
-  }
 }
 
 function equal(a: unknown, b: unknown): boolean {

@@ -1,7 +1,9 @@
 /**
- * When the first synchronisation is over, and when the node is ready (both pure, told time and
- * sessions). Sweeping of stale kernel routes waits for the End-of-RIB of every peer that is wanted;
- * readiness follows the configured policy at the first start, and is met by one peer afterwards.
+ * When the first synchronisation is over, when peers may be told routes after a restart, and when the
+ * node is ready (all pure, told time and sessions). Sweeping of stale kernel routes waits for the
+ * End-of-RIB of every peer that is wanted; telling routes waits only for those that will send one
+ * (RFC 4724 §4.1); readiness follows the configured policy at the first start, and is met by one peer
+ * afterwards.
  */
 import type { PeerConfig, PeerView } from '../bgp/types.ts'
 import type { Intent } from './intent/types.ts'
@@ -9,11 +11,22 @@ import type { Intent } from './intent/types.ts'
 /** Stale kernel routes are swept at the latest after this, whatever the peers did. */
 export const sweepAfterSecondsMax = 120
 
+/**
+ * After so long, nobody is told later because of a peer that can't be reached, or of one that may
+ * never say End-of-RIB. It covers two attempts to connect at the default pace, jitter included.
+ */
+export const doubtSecondsMax = 15
+
 export interface GateInput {
   readonly wanted: readonly PeerConfig[]
   readonly views: readonly PeerView[]
   /** Whether End-of-RIB has come in every negotiated family of an Established session. */
   readonly synchronised: (name: string) => boolean
+  /**
+   * Whether an End-of-RIB will come: `due` from an Established peer that speaks graceful restart;
+   * `doubtful` from others, there or not; `none` from one that restarts as well, and waits for ours.
+   */
+  readonly endOfRib: (name: string) => 'due' | 'doubtful' | 'none'
   readonly readiness: Intent['readiness']
   /** A reflector is ready only when its table is complete. */
   readonly reflector: boolean
@@ -37,6 +50,17 @@ export function judgeSynchronised(input: GateInput): Verdict {
   const missing = awaited(input.wanted).filter((peer) => !input.synchronised(peer.name))
   if (missing.length === 0) return met
   if (input.secondsSinceStart >= sweepAfterSecondsMax) return met
+  return { ok: false, reason: `waiting for the routes of ${names(missing)}` }
+}
+
+/** Whether peers may be told routes: everybody who will say when his table is complete has said so. */
+export function judgeTelling(input: GateInput): Verdict {
+  const missing = awaited(input.wanted).filter(({ name }) => {
+    if (input.synchronised(name)) return false
+    const coming = input.endOfRib(name)
+    return coming === 'doubtful' ? input.secondsSinceStart < doubtSecondsMax : coming === 'due'
+  })
+  if (missing.length === 0) return met
   return { ok: false, reason: `waiting for the routes of ${names(missing)}` }
 }
 

@@ -6,8 +6,8 @@
 import type { Fib, FibEvent, FibRouteView, FibSettings, FibStatus } from '../fib/types.ts'
 import { processName } from './host/port-holder.ts'
 import { intruderProblems, rivalProblems } from './host/rivals.ts'
-import { fail, warn } from './intent/problem.ts'
-import type { Problem } from './intent/types.ts'
+import { fail, inform, warn } from './intent/problem.ts'
+import type { PeerRoute, Problem } from './intent/types.ts'
 
 /** Routes named in conditions; the others are counted. */
 const suspectsMax = 32
@@ -20,6 +20,7 @@ export interface KernelLook {
 export class KernelState {
   readonly #fib: Fib
   readonly #settings: () => FibSettings
+  readonly #hostRoutes: () => readonly PeerRoute[]
   /** Prefixes that an event complained of, the latest last. */
   readonly #suspects = new Set<string>()
   /** A complaint that is about no single route stands until the kernel's table was read again. */
@@ -29,9 +30,15 @@ export class KernelState {
   #started = false
   #death: string | null = null
 
-  constructor(fib: Fib, settings: () => FibSettings) {
+  /** @param hostRoutes Those wanted at present. */
+  constructor(
+    fib: Fib,
+    settings: () => FibSettings,
+    hostRoutes: () => readonly PeerRoute[] = () => [],
+  ) {
     this.#fib = fib
     this.#settings = settings
+    this.#hostRoutes = hostRoutes
   }
 
   /** Problems of the host are shown beside those of the writer. */
@@ -91,6 +98,7 @@ export class KernelState {
         ...intruderProblems(status.intruders, processName),
         ...sourceProblems(status),
         ...ruleProblems(status),
+        ...gatewayProblems(status, this.#hostRoutes()),
       ]
       return { status, problems }
     } catch (error) {
@@ -152,6 +160,19 @@ function ruleProblems({ rules }: FibStatus): Problem[] {
   const message = `${wanted - installed} of ${wanted} policy rules of service ranges are missing: ${reason}`
   const remedy = 'they are tried again by themselves; serviceLoopPrevention: Disabled does without'
   return [warn('ServiceRulesMissing', 'kernel', message, remedy)]
+}
+
+function gatewayProblems({ mode, nextHops }: FibStatus, routes: readonly PeerRoute[]): Problem[] {
+  return routes.flatMap(({ address, gateway, subject }) => {
+    if (mode === 'none') {
+      const message = `reachableBy has no effect: --fib none writes no route to ${address}`
+      return [inform('NoEffect', subject, message, 'write the route yourself, or let the agent')]
+    }
+    const found = nextHops.find(({ nextHop }) => nextHop === gateway)
+    if (found === undefined || found.onLink) return []
+    const message = `no host route to ${address}: its gateway ${gateway} is not on link (${found.reason})`
+    return [warn('GatewayNotOnLink', subject, message, 'correct reachableBy, or bring up the link')]
+  })
 }
 
 function conflictOf({ prefix, reason }: FibRouteView): Problem {

@@ -3,7 +3,14 @@
  * keep their order; calls are answered by number.
  */
 import type { MessagePort } from 'node:worker_threads'
-import type { FibEvent, FibSettings, Guard, Resolution, WantedChanges } from '../../fib/types.ts'
+import type {
+  FibEvent,
+  FibSettings,
+  Guard,
+  HostRoute,
+  Resolution,
+  WantedChanges,
+} from '../../fib/types.ts'
 
 export interface FibWorkerData {
   readonly settings: FibSettings
@@ -15,12 +22,14 @@ export type FibOrder =
   | { readonly kind: 'configure'; readonly settings: FibSettings }
   | { readonly kind: 'change'; readonly changes: WantedChanges }
   | { readonly kind: 'blackholes'; readonly prefixes: readonly string[] }
+  | { readonly kind: 'hosts'; readonly routes: readonly HostRoute[] }
   | { readonly kind: 'guard'; readonly guard: Guard }
   | { readonly kind: 'synchronised' }
   | { readonly kind: 'track'; readonly nextHop: string }
   | { readonly kind: 'untrack'; readonly nextHop: string }
   | { readonly kind: 'dead'; readonly nextHop: string }
   | { readonly kind: 'alive'; readonly nextHop: string }
+  | { readonly kind: 'avoid'; readonly nextHop: string; readonly avoided: boolean }
 
 export type FibCall =
   | { readonly kind: 'start' }

@@ -14,6 +14,7 @@ import type {
   FibSettings,
   FibStatus,
   Guard,
+  HostRoute,
   Resolution,
   WantedChanges,
 } from '../../fib/types.ts'
@@ -151,6 +152,10 @@ class FibProxy implements FibWorker {
     this.#order({ kind: 'blackholes', prefixes })
   }
 
+  hosts(routes: readonly HostRoute[]): void {
+    this.#order({ kind: 'hosts', routes })
+  }
+
   guard(guard: Guard): void {
     this.#order({ kind: 'guard', guard })
   }
@@ -173,6 +178,10 @@ class FibProxy implements FibWorker {
 
   alive(nextHop: string): void {
     this.#order({ kind: 'alive', nextHop })
+  }
+
+  avoid(nextHop: string, avoided: boolean): void {
+    this.#order({ kind: 'avoid', nextHop, avoided })
   }
 
   line(): MessagePort | null {

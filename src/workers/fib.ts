@@ -52,6 +52,9 @@ function obey(target: Fib, order: FibOrder): void {
       case 'blackholes':
         target.blackholes(order.prefixes)
         break
+      case 'hosts':
+        target.hosts(order.routes)
+        break
       case 'guard':
         target.guard(order.guard)
         break
@@ -69,6 +72,9 @@ function obey(target: Fib, order: FibOrder): void {
         break
       case 'alive':
         target.alive?.(order.nextHop)
+        break
+      case 'avoid':
+        target.avoid?.(order.nextHop, order.avoided)
         break
     }
   } catch (error) {

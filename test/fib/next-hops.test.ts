@@ -108,44 +108,67 @@ t.test('next hops resolve through routes of others and of our own', { skip }, as
   await becomes(node, 'nothing left', [])
 })
 
+/** What one family's routes are called, where the rule against captures is put to the test. */
+const captures = [
+  {
+    family: '-4',
+    onLink: ['10.0.0.0/24', '10.0.0.2'],
+    uplink: '10.0.1.2',
+    own: ['10.50.0.0/16', '10.50.0.1'],
+    peer: ['10.60.0.0/16', '10.60.0.1'],
+    host: '10.60.0.1/32',
+    behind: '10.70.0.0/16',
+    all: '0.0.0.0/0',
+  },
+  {
+    family: '-6',
+    onLink: ['fd00::/64', 'fd00::2'],
+    uplink: 'fd00:0:0:1::2',
+    own: ['fd50::/32', 'fd50::1'],
+    peer: ['fd60::/32', 'fd60::1'],
+    host: 'fd60::1/128',
+    behind: 'fd70::/32',
+    all: '::/0',
+  },
+] as const
+
 t.test('a route that would capture its own next hop or peer is refused', { skip }, async (t) => {
-  const { node } = await realNetwork(t)
-  await node.ip(...'route add default via 10.0.1.2 proto static metric 5'.split(' '))
-  const { fib } = await startWriter(t, node)
-  const sets = [
-    set(1, ['10.50.0.1']),
-    set(2, ['10.0.0.2'], ['10.60.0.1']),
-    set(3, ['10.0.0.2'], ['10.0.0.2']),
-  ]
-  fib.change(
-    changes(
-      [
-        ['10.50.0.0/16', 1],
-        ['10.60.0.0/16', 2],
-        ['10.70.0.0/16', 1],
-        ['10.0.0.0/24', 3],
-        ['0.0.0.0/0', 1],
-      ],
-      sets,
-    ),
-  )
-  await becomes(node, 'those that capture nothing', [
-    '10.70.0.0/16 via 10.0.1.2',
-    '10.0.0.0/24 via 10.0.0.2',
-    'default/32 via 10.0.1.2',
-  ])
-  t.match((await fib.lookup('10.50.0.0/16')).wanted, {
-    status: 'unresolved',
-    reason: 'its own next hop would resolve through it',
-  })
-  t.match((await fib.lookup('10.60.0.0/16')).wanted, {
-    status: 'unresolved',
-    reason: 'the peer it came from would be reached through it',
-  })
-  await node.ip(...'route add 10.60.0.1/32 via 10.0.1.2 proto static'.split(' '))
-  await waitFor('the peer with a route of its own', async () =>
-    (await ourRoutes(node)).includes('10.60.0.0/16 via 10.0.0.2'),
-  )
+  for (const { family, onLink, uplink, own, peer, host, behind, all } of captures) {
+    const { node } = await realNetwork(t)
+    const route = (words: string) => node.ip(family, 'route', ...words.split(' '))
+    await route(`add default via ${uplink} proto static metric 5`)
+    const { fib } = await startWriter(t, node)
+    const sets = [
+      set(1, [own[1]]),
+      set(2, [onLink[1]], [peer[1]]),
+      set(3, [onLink[1]], [onLink[1]]),
+    ]
+    const wanted = [
+      [own[0], 1],
+      [peer[0], 2],
+      [behind, 1],
+      [onLink[0], 3],
+      [all, 1],
+    ] as const
+    fib.change(changes(wanted, sets))
+    await becomes(node, 'those that capture nothing', [
+      `${behind} via ${uplink}`,
+      `${onLink[0]} via ${onLink[1]}`,
+      `default/32 via ${uplink}`,
+    ])
+    t.match((await fib.lookup(own[0])).wanted, {
+      status: 'unresolved',
+      reason: 'its own next hop would resolve through it',
+    })
+    t.match((await fib.lookup(peer[0])).wanted, {
+      status: 'unresolved',
+      reason: 'the peer it came from would be reached through it',
+    })
+    await route(`add ${host} via ${uplink} proto static`)
+    await waitFor('the peer with a route of its own', async () =>
+      (await ourRoutes(node)).includes(`${peer[0]} via ${onLink[1]}`),
+    )
+  }
 })
 
 t.test('a gateway that stops answering is dead until it answers again', { skip }, async (t) => {

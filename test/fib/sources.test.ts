@@ -144,6 +144,11 @@ t.test('another table, as a VRF has one, is written and resolved in', { skip }, 
   t.match(text, /10\.2\.0\.0\/24 .*via 10\.0\.0\.2 .*metric 77/)
   await becomes(node, 'nothing of ours in main', [])
   t.same(await fib.difference(), [])
+  const leads = async (...from: string[]) =>
+    (await node.run('ip', ['route', 'get', '10.1.0.9', ...from])).stdout
+  t.notMatch(await leads(), /10\.0\.1\.2/, 'without a rule nobody asks that table')
+  await node.ip(...`rule add iif lo lookup ${table} priority 100`.split(' '))
+  t.match(await leads(), /via 10\.0\.1\.2 .*table 1001/, 'a policy rule sends packets there')
   await node.ip(...`route del 10.1.0.0/24 table ${table}`.split(' '))
   await waitUntil('the repair', inTable, (seen) => seen.includes('10.1.0.0/24'))
   await waitUntil(

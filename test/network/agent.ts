@@ -42,6 +42,10 @@ export interface AgentOptions {
   readonly manifests?: Manifests
   /** Further arguments of `routelet run`. */
   readonly args?: readonly string[]
+  /** A command that runs it with fewer rights, such as `setpriv` and its arguments. */
+  readonly confined?: readonly string[]
+  /** As installed: without the source maps that make a test's stack traces readable. */
+  readonly bare?: boolean
 }
 
 export class Agent {
@@ -56,10 +60,14 @@ export class Agent {
   }
 
   /** Starts it and doesn't wait: for tests of starts that fail. */
-  static launch(namespace: Namespace, { node, manifests, args = [] }: AgentOptions): Agent {
+  static launch(namespace: Namespace, options: AgentOptions): Agent {
+    const { node, manifests, args = [], confined = [], bare = false } = options
     const socket = `${namespace.files}.sock`
-    const daemon = namespace.start(process.execPath, [
-      ...['--enable-source-maps', command, 'run', '--node', node],
+    const [program = process.execPath, ...before] = [...confined, process.execPath]
+    const daemon = namespace.start(program, [
+      ...before,
+      ...(bare ? [] : ['--enable-source-maps']),
+      ...[command, 'run', '--node', node],
       ...(manifests === undefined ? [] : ['--manifests', manifests.folder]),
       ...['--api', `unix:${socket}`],
       ...['--state-dir', `${namespace.files}.state`, ...args],
