@@ -14,6 +14,10 @@ export const sweepAfterSecondsMax = 120
 /**
  * After so long, nobody is told later because of a peer that can't be reached, or of one that may
  * never say End-of-RIB. It covers two attempts to connect at the default pace, jitter included.
+ *
+ * RFC 4724 §4.1 leaves out peers that set the Restart State bit, lest two wait for each other. They
+ * are waited for so long all the same: FRR sets the bit for two minutes after its start, and whoever
+ * is told End-of-RIB before the routes of such a peer have come deletes them.
  */
 export const doubtSecondsMax = 15
 
@@ -24,9 +28,9 @@ export interface GateInput {
   readonly synchronised: (name: string) => boolean
   /**
    * Whether an End-of-RIB will come: `due` from an Established peer that speaks graceful restart;
-   * `doubtful` from others, there or not; `none` from one that restarts as well, and waits for ours.
+   * `doubtful` from others, there or not, and from one that restarts as well: it may wait for ours.
    */
-  readonly endOfRib: (name: string) => 'due' | 'doubtful' | 'none'
+  readonly endOfRib: (name: string) => 'due' | 'doubtful'
   readonly readiness: Intent['readiness']
   /** A reflector is ready only when its table is complete. */
   readonly reflector: boolean
@@ -57,8 +61,7 @@ export function judgeSynchronised(input: GateInput): Verdict {
 export function judgeTelling(input: GateInput): Verdict {
   const missing = awaited(input.wanted).filter(({ name }) => {
     if (input.synchronised(name)) return false
-    const coming = input.endOfRib(name)
-    return coming === 'doubtful' ? input.secondsSinceStart < doubtSecondsMax : coming === 'due'
+    return input.endOfRib(name) === 'due' || input.secondsSinceStart < doubtSecondsMax
   })
   if (missing.length === 0) return met
   return { ok: false, reason: `waiting for the routes of ${names(missing)}` }

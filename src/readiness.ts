@@ -119,8 +119,7 @@ export class Readiness {
       synchronised: (name) => speaker.synchronised(name),
       endOfRib: (name) => {
         const restart = speaker.entry(name)?.member?.negotiated.peerRestart ?? null
-        if (restart === null) return 'doubtful'
-        return restart.restarting ? 'none' : 'due'
+        return restart === null || restart.restarting ? 'doubtful' : 'due'
       },
       readiness: intent.readiness,
       reflector: intent.node?.clusterId != null,
