@@ -7,11 +7,10 @@ import path from 'node:path'
 import t from 'tap'
 import { conflistName } from '../../src/cni/files.ts'
 import { Agent, Manifests } from '../network/agent.ts'
-import { cannotBuildNetworks, type Namespace, Network } from '../network/namespaces.ts'
+import { attachPod, type Conflist, detachPod, pluginFolder } from '../network/cni.ts'
+import { cannotBuildNetworks, Network } from '../network/namespaces.ts'
 import { waitFor } from '../network/wait.ts'
 
-/** Where Debian and others put them. */
-const pluginFolder = ['/opt/cni/bin', '/usr/lib/cni'].find((one) => existsSync(`${one}/ptp`))
 const skip =
   cannotBuildNetworks ||
   (pluginFolder === undefined ? 'needs the CNI plugins (containernetworking-plugins)' : false)
@@ -26,46 +25,6 @@ kind: BGPConfiguration
 metadata: {name: default}
 spec: {cni: ${cni}}
 `
-
-interface Conflist {
-  readonly cniVersion: string
-  readonly name: string
-  readonly plugins: readonly { readonly type: string; readonly ipam?: object }[]
-}
-
-/** Runs the chain as libcni does: each plugin gets the result of the one before. */
-async function attach(
-  command: 'ADD' | 'DEL',
-  list: Conflist,
-  { node, pod, dataDir }: { node: Namespace; pod: Namespace; dataDir: string },
-): Promise<string | null> {
-  let result: unknown
-  const chain = command === 'ADD' ? list.plugins : [...list.plugins].reverse()
-  for (const plugin of chain) {
-    const ipam = plugin.ipam === undefined ? {} : { ipam: { ...plugin.ipam, dataDir } }
-    const { cniVersion, name } = list
-    const given = {
-      ...plugin,
-      cniVersion,
-      name,
-      ...ipam,
-      ...(result ? { prevResult: result } : {}),
-    }
-    const file = pod.write(`${plugin.type}.json`, JSON.stringify(given))
-    const environment = [
-      `CNI_COMMAND=${command}`,
-      `CNI_CONTAINERID=${pod.name}`,
-      `CNI_NETNS=/run/netns/${pod.name}`,
-      'CNI_IFNAME=eth0',
-      `CNI_PATH=${pluginFolder}`,
-    ]
-    const script = `${environment.join(' ')} ${pluginFolder}/${plugin.type} < ${file}`
-    const text = await node.must('sh', ['-c', script])
-    if (text.trim() !== '') result = JSON.parse(text)
-  }
-  const { ips = [] } = (result ?? {}) as { ips?: { address: string }[] }
-  return ips[0]?.address.replace(/\/.*/, '') ?? null
-}
 
 t.test('pods are attached by ptp, bridge and macvlan, and reached', { skip }, async (t) => {
   const network = new Network(t)
@@ -107,15 +66,15 @@ t.test('pods are attached by ptp, bridge and macvlan, and reached', { skip }, as
     const list = await written(type)
     const one = await network.namespace(`${type}1`)
     const two = await network.namespace(`${type}2`)
-    const address = await attach('ADD', list, { node, pod: one, dataDir })
-    const other = await attach('ADD', list, { node, pod: two, dataDir })
-    if (address === null || other === null) throw new Error(`${type} gave no address`)
+    const [address] = await attachPod(list, { node, pod: one, dataDir })
+    const [other] = await attachPod(list, { node, pod: two, dataDir })
+    if (address === undefined || other === undefined) throw new Error(`${type} gave no address`)
     t.match(address, type === 'macvlan' ? /^10\.0\.0\.(6|7|8|9|1)\d/ : /^10\.244\.1\./, type)
     t.match(await one.ip('link', 'show', 'eth0'), / mtu 1400 /, `${type}: MTU of the link`)
     t.ok(await far.pings(address), `${type}: reached from outside`)
     t.ok(await one.pings(other), `${type}: reached by its neighbour`)
     t.ok(await one.pings('10.0.0.2'), `${type}: reaches the outside`)
-    for (const pod of [one, two]) await attach('DEL', list, { node, pod, dataDir })
+    for (const pod of [one, two]) await detachPod(list, { node, pod, dataDir })
     t.notOk(await far.pings(address), `${type}: gone`)
     if (type === 'bridge') await node.ip('link', 'delete', 'routelet0')
   }

@@ -4,17 +4,17 @@
  */
 import path from 'node:path'
 import t, { type Test } from 'tap'
-import type { NodeView } from '../../api/views.ts'
 import { Agent } from '../network/agent.ts'
 import { routesOf } from '../network/kernel.ts'
 import { missing, type Namespace, Network } from '../network/namespaces.ts'
 import { waitFor, waitUntil } from '../network/wait.ts'
 import { findBinaries } from './binaries.ts'
 import { ControlPlane } from './control-plane.ts'
+import { makePlaneSpace, planeAddress } from './plane-space.ts'
+import { reasonsOf } from './told.ts'
 
 t.setTimeout(280_000)
 
-const planeAddress = '10.99.0.1'
 const configuration = (spec: string) =>
   `apiVersion: routelet.io/v1\nkind: BGPConfiguration\nmetadata: {name: default}\nspec: ${spec}\n`
 const peering = (spec: string) =>
@@ -45,15 +45,13 @@ else await testCluster(t, binaries)
 
 async function testCluster(t: Test, tools: Exclude<typeof binaries, string>): Promise<void> {
   const network = new Network(t)
-  const space = await makePlane(network)
+  const space = await makePlaneSpace(network)
   const plane = await ControlPlane.start(space, tools, planeAddress)
   const spaces = [await makeNode(network, space, 1), await makeNode(network, space, 2)] as const
   for (const part of ['namespace', 'rights', 'admission']) {
     await plane.kubectl('apply', '-f', path.resolve(`deploy/base/${part}.yaml`))
   }
-  await plane.kubectl('apply', '-k', path.resolve('deploy/crds'))
-  const established = ['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']
-  await plane.kubectl(...established)
+  await plane.installKinds()
   await plane.apply('configuration', configuration('{nodeToNodeMeshEnabled: true}'))
   for (const number of [1, 2]) await addNode(plane, number)
   const configs = [
@@ -76,8 +74,8 @@ async function testCluster(t: Test, tools: Exclude<typeof binaries, string>): Pr
       () => routesOf(spaces[0], '-4', '179'),
       (seen) => seen.some((route) => route.startsWith('10.244.2.0/24')),
     )
-    t.same(await reasons(one), [])
-    t.same(await reasons(two), [])
+    t.same(await reasonsOf(one), [])
+    t.same(await reasonsOf(two), [])
   })
 
   await t.test('the cluster is told', async (t) => {
@@ -126,7 +124,7 @@ async function testCluster(t: Test, tools: Exclude<typeof binaries, string>): Pr
       () => one.peer(name),
       (peer) => isUp(peer) && peer.flaps > 0,
     )
-    t.same(await reasons(one), [])
+    t.same(await reasonsOf(one), [])
   })
 
   await t.test(
@@ -137,7 +135,7 @@ async function testCluster(t: Test, tools: Exclude<typeof binaries, string>): Pr
       await plane.stopServer()
       await waitUntil(
         'the word',
-        () => reasons(one),
+        () => reasonsOf(one),
         (seen) => seen.includes('ApiServerAway'),
       )
       await two.stop('SIGKILL')
@@ -160,7 +158,7 @@ async function testCluster(t: Test, tools: Exclude<typeof binaries, string>): Pr
       )
       await waitUntil(
         'the return',
-        () => reasons(one),
+        () => reasonsOf(one),
         (seen) => !seen.includes('ApiServerAway'),
         60,
       )
@@ -174,40 +172,6 @@ async function testCluster(t: Test, tools: Exclude<typeof binaries, string>): Pr
       (text) => text.includes('SessionLost'),
     )
     t.match(events, /Warning +SessionLost +node\/n1/)
-  })
-
-  await t.test('an API server that refuses is asked seldom, and heard again', async (t) => {
-    for (const [caption, order, word] of [
-      ['forbidden', { status: 403 }, 'WatchRefused'],
-      ['overloaded', { status: 429, retryAfter: 2 }, 'ApiServerAway'],
-    ] as const) {
-      const before = await total(plane)
-      await plane.order({ path: '/apis/routelet.io', ...order })
-      await waitUntil(
-        `the word ${word}`,
-        () => reasons(one),
-        (seen) => seen.includes(word),
-      )
-      await plane.apply(
-        'peer',
-        peering(`{nodeSelector: all(), peerSelector: all(), description: ${caption}}`),
-      )
-      const asked = (await total(plane)) - before
-      t.ok(asked < 60, `${caption}: ${asked} requests`)
-      await plane.order({ path: '', status: null })
-      await waitUntil(
-        'the change',
-        () => one.peers(),
-        (peers) => peers[0]?.description === caption,
-        150,
-      )
-    }
-    await waitUntil(
-      'no trouble',
-      () => reasons(one),
-      (seen) => seen.length === 0,
-      150,
-    )
   })
 
   await t.test('an agent may do nothing beyond', async (t) => {
@@ -224,14 +188,6 @@ async function testCluster(t: Test, tools: Exclude<typeof binaries, string>): Pr
     const forOthers = plane.createAs(configs[1], routing)
     await t.rejects(forOthers, /the agent of node n2 may not write for n1/)
   })
-}
-
-async function makePlane(network: Network): Promise<Namespace> {
-  const space = await network.namespace('plane')
-  await space.ip('link', 'add', 'br0', 'type', 'bridge')
-  await space.ip('link', 'set', 'br0', 'up')
-  await space.address('br0', `${planeAddress}/24`)
-  return space
 }
 
 /** Nodes hang on the bridge of the control plane. */
@@ -252,15 +208,6 @@ async function addNode(plane: ControlPlane, number: number): Promise<void> {
   const addresses = [{ type: 'InternalIP', address: `10.99.0.1${number}` }]
   const patch = JSON.stringify({ status: { addresses } })
   await plane.kubectl('patch', 'node', name, '--subresource=status', '--type=merge', '-p', patch)
-}
-
-async function reasons(agent: Agent): Promise<string[]> {
-  const { conditions } = await agent.get<NodeView>('/v1/node')
-  return conditions.filter(({ severity }) => severity !== 'info').map(({ reason }) => reason)
-}
-
-async function total(plane: ControlPlane): Promise<number> {
-  return Object.values(await plane.tally()).reduce((sum, count) => sum + count, 0)
 }
 
 async function holds(space: Namespace, file: string, text: string): Promise<boolean> {

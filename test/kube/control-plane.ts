@@ -16,6 +16,7 @@ const apiPort = 6443
 const gatewayPort = 8001
 const orderPort = 8002
 const gatewayProgram = path.resolve(import.meta.dirname, 'gateway.js')
+const crowdProgram = path.resolve(import.meta.dirname, 'crowd.js')
 
 export class ControlPlane {
   readonly #namespace: Namespace
@@ -79,8 +80,9 @@ export class ControlPlane {
       ...['--etcd-servers', 'http://127.0.0.1:2379', '--authorization-mode', 'RBAC'],
       ...['--bind-address', this.#address, '--advertise-address', this.#address],
       ...['--secure-port', String(apiPort), '--cert-dir', this.#file('certs')],
-      ...['--token-auth-file', this.#file('tokens.csv'), '--service-cluster-ip-range'],
-      ...['10.96.0.0/16', '--service-account-issuer', 'https://routelet.test'],
+      ...['--token-auth-file', this.#file('tokens.csv')],
+      ...['--service-cluster-ip-range', '10.96.0.0/16,fd00:10:96::/112'],
+      ...['--service-account-issuer', 'https://routelet.test'],
       ...['--service-account-key-file', this.#file('sa.pub')],
       ...['--service-account-signing-key-file', this.#file('sa.key')],
       ...['--disable-admission-plugins', 'ServiceAccount', '--profiling=false'],
@@ -129,6 +131,27 @@ export class ControlPlane {
     await this.kubectl('apply', '--server-side', '--force-conflicts', '-f', file)
   }
 
+  /** Our kinds, so that objects of them can follow. */
+  async installKinds(): Promise<void> {
+    await this.kubectl('apply', '--server-side', '-k', path.resolve('deploy/crds'))
+    await this.untilKindsServed()
+  }
+
+  async untilKindsServed(): Promise<void> {
+    const established = ['--for=condition=Established', 'crd', '--all', '--timeout=60s']
+    await this.kubectl('wait', ...established)
+  }
+
+  /** Removes every object that makes a cluster what it is; kinds and rights stay. */
+  async clear(): Promise<void> {
+    const kinds =
+      'nodes,bgpconfigurations.routelet.io,bgppeers.routelet.io,noderoutings.routelet.io'
+    await this.kubectl('delete', kinds, '--all')
+    await this.kubectl('delete', 'service', 'web', '--ignore-not-found')
+    const pods = ['pods', '--all', '-n', 'routelet-system', '--grace-period=0', '--force']
+    await this.kubectl('delete', ...pods)
+  }
+
   /**
    * A kubeconfig with the rights of the agent's pod on a node, whose token names the node as one of
    * the kubelet would: through the gateway, or over TLS.
@@ -174,9 +197,18 @@ export class ControlPlane {
     await this.#curl(`http://${this.#address}:${orderPort}/order`, JSON.stringify(order))
   }
 
-  /** Requests of agents that came to the gateway so far. */
+  /** What agents asked of the gateway so far, and were sent. */
   async tally(): Promise<Tally> {
     return JSON.parse(await this.#curl(`http://${this.#address}:${orderPort}/tally`, null))
+  }
+
+  /** Makes Nodes, or lets them tell that they are alive (crowd.ts); resolves when it is done. */
+  async crowd(order: 'make' | 'beat', ...numbers: readonly number[]): Promise<void> {
+    const server = [`https://${this.#address}:${apiPort}`, adminToken]
+    const args = [crowdProgram, ...server, order, ...numbers.map(String)]
+    const crowd = this.#namespace.start(process.execPath, args)
+    const { code } = await crowd.ended
+    if (code !== 0) throw new Error(`the crowd ended with ${code}: ${crowd.stderr}`)
   }
 
   #curl(url: string, body: string | null): Promise<string> {

@@ -1,6 +1,6 @@
 /**
- * Stands between agents and the API server: counts their requests, and refuses or cuts them on
- * order. A program of its own, since it must run in the namespace of the server:
+ * Stands between agents and the API server: counts their requests and what they are sent, and
+ * refuses, cuts or delays them on order. A program of its own, since it must run in the namespace of the server:
  * `node gateway.js TARGET ADDRESS PORT ORDER-PORT`. Orders come as JSON to another port.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
@@ -13,13 +13,20 @@ export interface Order {
   /** null: let them through again. */
   readonly status: number | null
   readonly retryAfter?: number
+  /** So long a request waits before it is passed on. */
+  readonly delayMs?: number
 }
 
-/** Requests by `METHOD path`, and how many watches were among them by `WATCH path`. */
-export type Tally = Readonly<Record<string, number>>
+export interface Tally {
+  /** Requests by `METHOD path`, and how many watches were among them by `WATCH path`. */
+  readonly requests: Readonly<Record<string, number>>
+  /** Bytes of answers, by the address of who asked. */
+  readonly bytes: Readonly<Record<string, number>>
+}
 
 let order: Order = { path: '', status: null }
-const tally: Record<string, number> = {}
+const requests: Record<string, number> = {}
+const bytes: Record<string, number> = {}
 const sockets = new Set<Socket>()
 
 const [target = '', address = '', port = '', orderPort = ''] = process.argv.slice(2)
@@ -28,9 +35,11 @@ const gateway = createServer((incoming, outgoing) => {
   const url = new URL(incoming.url ?? '/', target)
   const verb = url.searchParams.has('watch') ? 'WATCH' : incoming.method
   const key = `${verb} ${url.pathname}`
-  tally[key] = (tally[key] ?? 0) + 1
-  if (order.status !== null && url.pathname.includes(order.path)) refuse(outgoing, order.status)
-  else pass(incoming, outgoing, url)
+  requests[key] = (requests[key] ?? 0) + 1
+  const { path, status, delayMs = 0 } = order
+  if (status !== null && url.pathname.includes(path)) refuse(outgoing, status)
+  else if (delayMs === 0) pass(incoming, outgoing, url)
+  else setTimeout(pass, delayMs, incoming, outgoing, url)
 })
 gateway.on('connection', (socket) => {
   sockets.add(socket)
@@ -40,7 +49,7 @@ gateway.listen(Number(port), address)
 
 createServer((incoming, outgoing) => {
   if (incoming.url === '/tally') {
-    outgoing.end(JSON.stringify(tally))
+    outgoing.end(JSON.stringify({ requests, bytes }))
     return
   }
   let text = ''
@@ -50,7 +59,8 @@ createServer((incoming, outgoing) => {
   incoming.on('end', () => {
     order = JSON.parse(text)
     // What is under way would not notice an order.
-    if (order.status !== null) for (const socket of sockets) socket.destroy()
+    const begins = order.status !== null || order.delayMs !== undefined
+    if (begins) for (const socket of sockets) socket.destroy()
     outgoing.end()
   })
 }).listen(Number(orderPort), address)
@@ -69,8 +79,14 @@ function pass(incoming: IncomingMessage, outgoing: ServerResponse, url: URL): vo
     // The certificate is checked where an agent speaks TLS itself.
     rejectUnauthorized: false,
   }
+  const client = incoming.socket.remoteAddress ?? ''
   const upstream = request(url, options, (answer) => {
+    answer.on('data', (chunk: Buffer) => {
+      bytes[client] = (bytes[client] ?? 0) + chunk.length
+    })
     outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
+    // A watch is agreed to long before its first event.
+    outgoing.flushHeaders()
     answer.pipe(outgoing)
     answer.on('error', () => outgoing.destroy())
     outgoing.on('close', () => answer.destroy())
