@@ -464,9 +464,10 @@ export class Speaker implements SessionHandler {
     const same = JSON.stringify(before.maxPrefixes) === JSON.stringify(wanted.maxPrefixes)
     const config = overLimit !== null && same ? { ...wanted, heldDown: overLimit } : wanted
     if (!same) entry.overLimit = null
-    this.#neighbourhood.remove(entry)
+    const moves = before.address !== config.address
+    if (moves) this.#neighbourhood.remove(entry)
     entry.config = config
-    this.#neighbourhood.add(entry)
+    if (moves) this.#neighbourhood.add(entry)
     const outcome = entry.session.reconfigure(config)
     // What is down by order is not waited for, whatever it was doing.
     if (entry.ghost !== null && blockedReason(config) !== null) this.#restarts.drop(entry)

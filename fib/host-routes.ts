@@ -15,7 +15,7 @@ const lastSet = 0xffff_ffff
 interface Held {
   readonly table: RouteTable
   readonly row: number
-  /** The set wanted in bulk meanwhile; 0: none. */
+  /** The set wanted in bulk meanwhile, counted as if the row had it; 0: none. */
   beneath: number
 }
 
@@ -51,7 +51,9 @@ export class HostRoutes {
     const row = table.index.find(words, at, length)
     if (row < 0 || !table.has(row, rowFlags.pinned)) return false
     for (const held of this.#held.values()) {
-      if (held.table === table && held.row === row) held.beneath = set
+      if (held.table !== table || held.row !== row) continue
+      this.#count(table, set, held.beneath)
+      held.beneath = set
     }
     return true
   }
@@ -61,11 +63,13 @@ export class HostRoutes {
     const { family, words } = readAddress(text)
     const table = tables[family]
     const row = table.insert(words, 0, bitsOf(family))
-    const beneath = this.#held.get(text)?.beneath ?? table.sets[row]!
-    this.#held.set(text, { table, row, beneath })
+    const held = this.#held.get(text)
+    const own = this.#describe(nextHops, gateway)
+    this.#count(table, own, held === undefined ? 0 : table.sets[row]!)
+    this.#held.set(text, { table, row, beneath: held?.beneath ?? table.sets[row]! })
     table.set(row, rowFlags.pinned)
     table.clear(row, rowFlags.stale)
-    this.#change(table, row, this.#setOf(nextHops, gateway))
+    this.#put(table, row, own)
   }
 
   #release(text: string): void {
@@ -74,27 +78,29 @@ export class HostRoutes {
     const { table, row, beneath } = held
     this.#held.delete(text)
     table.clear(row, rowFlags.pinned)
-    this.#change(table, row, beneath)
+    this.#count(table, 0, table.sets[row]!)
+    this.#put(table, row, beneath)
   }
 
-  #change(table: RouteTable, row: number, set: number): void {
+  #count(table: RouteTable, more: number, less: number): void {
     const { nextHops } = this.#state
-    const before = table.sets[row]!
-    if (set !== 0) nextHops.count(set, table.family, 1)
-    if (before !== 0) nextHops.count(before, table.family, -1)
+    if (more !== 0) nextHops.count(more, table.family, 1)
+    if (less !== 0) nextHops.count(less, table.family, -1)
+  }
+
+  #put(table: RouteTable, row: number, set: number): void {
+    const { nextHops } = this.#state
     table.sets[row] = set
     const { addresses, lengths, words } = table.index
     nextHops.touch(table.family, addresses, row * words, lengths[row]!)
     table.enqueue(row)
   }
 
-  /** One set for each gateway, whatever the number of peers behind it. */
-  #setOf(nextHops: NextHops, gateway: string): number {
-    const known = this.#sets.get(gateway)
-    if (known !== undefined) return known
-    const id = lastSet - this.#sets.size
-    nextHops.define({ id, nextHops: [gateway], peers: [], onLinkOnly: true })
+  /** One set for each gateway, whatever the number of peers behind it; described while it is used. */
+  #describe(nextHops: NextHops, gateway: string): number {
+    const id = this.#sets.get(gateway) ?? lastSet - this.#sets.size
     this.#sets.set(gateway, id)
+    nextHops.define({ id, nextHops: [gateway], peers: [], onLinkOnly: true })
     return id
   }
 }

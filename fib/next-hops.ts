@@ -52,6 +52,8 @@ export class NextHops {
   readonly #sets = new Map<number, SetState>()
   /** Peers of sets in use, counted. */
   readonly #peers = new Map<string, { readonly address: Address; count: number }>()
+  /** Sets that lost their last row in this turn. */
+  readonly #idle: SetState[] = []
   #dirty: Hop[] = []
   #touched: Prefix[] = []
   #touchedAll = false
@@ -105,12 +107,12 @@ export class NextHops {
   }
 
   /**
-   * One more row (+1) of this family wants the set, or one less (-1). Throws when it was never
-   * described.
+   * One more row (+1) of this family wants the set, or one less (-1). A set that no row wants any
+   * longer is forgotten when the turn ends. Throws when it isn't described.
    */
   count(id: number, family: Family, change: 1 | -1): void {
     const set = this.#sets.get(id)
-    if (set === undefined) throw new RangeError(`next-hop set ${id} was never described`)
+    if (set === undefined) throw new RangeError(`next-hop set ${id} is not described`)
     this.#change(set, family, set.rows[family] + change)
   }
 
@@ -185,6 +187,7 @@ export class NextHops {
 
   /** Resolves what may have changed. */
   settle(): Settled {
+    this.#forgetIdle()
     const touched = this.#collectTouched()
     const changed = new Set<Hop>()
     const resolutions: Resolution[] = []
@@ -304,7 +307,17 @@ export class NextHops {
       set.bundles[family] = null
       set.targets[family] = noWay
     }
-    if (wasUsed && !isUsed(set)) this.#retire(set)
+    if (!wasUsed || isUsed(set)) return
+    this.#retire(set)
+    this.#idle.push(set)
+  }
+
+  /** Whoever wants these next hops again, in a later turn, describes them again. */
+  #forgetIdle(): void {
+    for (const set of this.#idle.splice(0)) {
+      const { id } = set.wanted
+      if (!isUsed(set) && this.#sets.get(id) === set) this.#sets.delete(id)
+    }
   }
 
   #collectTouched(): boolean {

@@ -9,7 +9,8 @@ type TrackingFib = Pick<Fib, 'track' | 'untrack' | 'onResolution'>
 
 export class FibNextHopTracker implements NextHopTracker {
   readonly #fib: TrackingFib
-  /** Tracked and unreachable → why. Never more than the speaker tracks. */
+  readonly #tracked = new Set<string>()
+  /** Tracked and unreachable → why. */
   readonly #unreachable = new Map<string, string>()
 
   constructor(fib: TrackingFib) {
@@ -17,10 +18,12 @@ export class FibNextHopTracker implements NextHopTracker {
   }
 
   track(nextHop: string): void {
+    this.#tracked.add(nextHop)
     this.#fib.track(nextHop)
   }
 
   untrack(nextHop: string): void {
+    this.#tracked.delete(nextHop)
     this.#unreachable.delete(nextHop)
     this.#fib.untrack(nextHop)
   }
@@ -43,7 +46,8 @@ export class FibNextHopTracker implements NextHopTracker {
 
   #note({ nextHop, reachable, reason }: Resolution): void {
     if (reachable) this.#unreachable.delete(nextHop)
-    else this.#unreachable.set(nextHop, reason)
+    // The kernel writer has a thread of its own: its word may cross with `untrack`.
+    else if (this.#tracked.has(nextHop)) this.#unreachable.set(nextHop, reason)
   }
 }
 

@@ -102,7 +102,9 @@ export class RouteMoves {
    */
   note(changes: RouteChanges): void {
     for (const { id, nextHops, peers } of changes.sets) {
-      if (this.#sets.size < setsMax) this.#sets.set(id, { nextHops, peers })
+      this.#sets.set(id, { nextHops, peers })
+      // A number is never used again, so the oldest are the least likely to be asked for.
+      if (this.#sets.size > setsMax) this.#sets.delete(this.#sets.keys().next().value as number)
     }
     const burst = this.#burst
     if (burst === null || changes.count === 0) return
@@ -219,6 +221,9 @@ export class RouteMoves {
   }
 }
 
+/** Peers of an outage that an event names; a link may take thousands along. */
+const peersNamedMax = 16
+
 /** Different prefixes may share one, seldom. */
 function markOf(words: Uint32Array, length: number): number {
   let mark = length
@@ -238,7 +243,13 @@ function formatOutage([reason, { peers, others }]: [string, Outage]): string {
   }
   const rest =
     peers.size === 0 ? 'next hops' : others.size === 1 ? 'other next hop' : 'other next hops'
-  const who = others.size === 0 ? [...peers] : [...peers, `${others.size} ${rest}`]
+  const named = [...peers].slice(0, peersNamedMax)
+  const unnamed = peers.size - named.length
+  const who = [
+    ...named,
+    ...(unnamed > 0 ? [`${unnamed} other peers`] : []),
+    ...(others.size > 0 ? [`${others.size} ${rest}`] : []),
+  ]
   return `${joinWords(who)} became unreachable (${reason})`
 }
 

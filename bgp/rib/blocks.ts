@@ -283,6 +283,7 @@ class Buckets {
   }
 
   clear(): void {
+    if (this.count === 0) return
     this.count = 0
     this.#slots.fill(0)
   }

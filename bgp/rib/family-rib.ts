@@ -25,6 +25,9 @@ export const prefixesPerLook = 128
 
 const never = (): boolean => false
 
+/** On the list of those to be decided; on the list of those without a path. */
+const mark = { dirty: 1, zombie: 2 } as const
+
 export interface RibSettings {
   readonly localPreference: number
   readonly maxPaths: number
@@ -48,8 +51,8 @@ export interface RibShared {
 export interface RibListener {
   /** The best path of the prefix may have changed. */
   touch(prefix: number): void
-  /** Whether anything still refers to prefix rows by number. */
-  holdsPrefixes(): boolean
+  /** Whether anything may refer to rows of prefixes, or to peers, that have gone. */
+  holdsNumbers(): boolean
 }
 
 export class FamilyRib {
@@ -75,7 +78,8 @@ export class FamilyRib {
   #nextHopSet = new Uint32Array(256)
   /** Peer number + 1 of each prefix's best path when it was last decided; 0: none. */
   #bestPeer = new Uint16Array(256)
-  #dirtyMark = new Uint8Array(256)
+  /** Bits of `mark`, by prefix: on which of the two lists below it is. */
+  #marks = new Uint8Array(256)
   readonly #dirty = new RowList()
   /** What this turn has decided. */
   readonly #decided = new RowList()
@@ -256,14 +260,14 @@ export class FamilyRib {
 
   /** Marks a prefix as changed; `settle` decides it. */
   touch(prefix: number): void {
-    if (this.#dirtyMark[prefix] === 1) return
-    this.#dirtyMark[prefix] = 1
+    if (this.isDirty(prefix)) return
+    this.#marks[prefix] = (this.#marks[prefix] as number) | mark.dirty
     this.#dirty.push(prefix)
   }
 
   /** Whether the prefix awaits its decision; its best path isn't to be relied on until then. */
   isDirty(prefix: number): boolean {
-    return this.#dirtyMark[prefix] === 1
+    return ((this.#marks[prefix] as number) & mark.dirty) !== 0
   }
 
   touchAll(): void {
@@ -302,7 +306,7 @@ export class FamilyRib {
     while (left-- > 0 && this.#dirty.length > 0) {
       if (left % prefixesPerLook === 0 && late()) break
       const prefix = this.#dirty.pop()
-      this.#dirtyMark[prefix] = 0
+      this.#marks[prefix] = (this.#marks[prefix] as number) & ~mark.dirty
       this.#decide(prefix)
       this.#decided.push(prefix)
     }
@@ -315,17 +319,17 @@ export class FamilyRib {
 
   /**
    * Gives back the numbers of prefixes that nobody has a path to any more, once no group refers to
-   * them, `limit` at most. 'held': a group still refers to some.
+   * them, `limit` at most. 'held': a group may still refer to prefixes, or to peers that have gone.
    */
   reap(limit: number): 'done' | 'more' | 'held' {
     const zombies = this.#zombies
-    if (zombies.length === 0) return 'done'
-    for (const listener of this.listeners) if (listener.holdsPrefixes()) return 'held'
+    // Asked without zombies too: a peer's number is held even where others have all its prefixes.
+    for (const listener of this.listeners) if (listener.holdsNumbers()) return 'held'
     for (let left = limit; left > 0 && zombies.length > 0; left--) {
       const prefix = zombies.pop()
-      // It may have come back to life, or be listed twice.
-      if (!this.prefixes.used(prefix) || this.head[prefix] !== 0) continue
-      if (this.#dirtyMark[prefix] === 1) continue
+      this.#marks[prefix] = (this.#marks[prefix] as number) & ~mark.zombie
+      // It may have come back to life, or be about to be buried anew.
+      if (this.head[prefix] !== 0 || this.isDirty(prefix)) continue
       this.best[prefix] = 0
       this.prefixes.remove(prefix)
     }
@@ -365,7 +369,15 @@ export class FamilyRib {
     if (peer !== 0) (this.counts.bests[peer - 1] as number)++
     this.#bestPeer[prefix] = peer
     this.#route(prefix)
-    if (this.head[prefix] === 0) this.#zombies.push(prefix)
+    if (this.head[prefix] === 0) this.#bury(prefix)
+  }
+
+  /** Nobody has a path to it; one that flaps while a group holds its number is listed once. */
+  #bury(prefix: number): void {
+    const marks = this.#marks[prefix] as number
+    if ((marks & mark.zombie) !== 0) return
+    this.#marks[prefix] = marks | mark.zombie
+    this.#zombies.push(prefix)
   }
 
   #tellListeners(): void {
@@ -440,7 +452,7 @@ export class FamilyRib {
     this.head = growUint32(this.head, rows)
     this.best = growUint32(this.best, rows)
     this.#nextHopSet = growUint32(this.#nextHopSet, rows)
-    this.#dirtyMark = growUint8(this.#dirtyMark, rows)
+    this.#marks = growUint8(this.#marks, rows)
     this.#bestPeer = growUint16(this.#bestPeer, rows)
   }
 }

@@ -111,10 +111,13 @@ export class NextHops {
   apply(states: readonly NextHopState[]): number[] {
     const changed: number[] = []
     for (const state of states) {
+      const sharing = this.#byText.get(state.nextHop)
+      // An answer may have been on its way when it was given up.
+      if (sharing === undefined) continue
       const reachable = state.reachable ? 1 : 0
       this.#awaited.delete(state.nextHop)
       if (state.interfaces !== undefined) this.#interfaces.set(state.nextHop, state.interfaces)
-      for (const id of this.#byText.get(state.nextHop) ?? []) {
+      for (const id of sharing) {
         if (this.#reachable[id] === reachable && this.#metric[id] === state.metric) continue
         this.#reachable[id] = reachable
         this.#metric[id] = state.metric

@@ -193,7 +193,7 @@ export class UpdateGroup implements RibListener, OutListener {
     this.#touched.push(prefix)
   }
 
-  holdsPrefixes(): boolean {
+  holdsNumbers(): boolean {
     return this.#touched.length > 0 || !this.#log.empty || this.#catchingUp > 0
   }
 
@@ -345,6 +345,7 @@ export class UpdateGroup implements RibListener, OutListener {
     for (const { prefix, pathId } of oversized) {
       this.out.drop(prefix, pathId)
       this.#encoder.withdraw(prefix, pathId, -1)
+      this.#noteForCatchUp(prefix, pathId)
     }
     this.#append(this.#encoder.finish(-1))
   }
@@ -464,8 +465,8 @@ export class UpdateGroup implements RibListener, OutListener {
       member.refreshing = false
       member.sink.mark(this.family, 2)
     }
-    // End-of-RIB stands behind the last route, so it waits for changes not yet encoded.
-    if (this.#touched.length > 0) return
+    // End-of-RIB stands behind the last route, so it waits for changes not yet decided or encoded.
+    if (this.#touched.length > 0 || this.#rib.dirtyCount > 0) return
     this.#owed.delete(member)
     if (!member.endOfRibDue) return
     member.endOfRibDue = false

@@ -56,6 +56,7 @@ t.test('the tracker knows why for as long as a next hop is tracked and unreachab
     gateways: reachable ? [{ interface: 'eth0', gateway: null }] : [],
     reason: reachable ? 'on link at eth0' : 'link eth0 has no carrier',
   })
+  for (const nextHop of ['192.0.2.1', '192.0.2.2']) tracker.track(nextHop)
   tell([resolution('192.0.2.1', false), resolution('192.0.2.2', true)])
   t.equal(tracker.whyUnreachable('192.0.2.1'), 'link eth0 has no carrier')
   t.equal(tracker.whyUnreachable('192.0.2.2'), null)
@@ -65,6 +66,8 @@ t.test('the tracker knows why for as long as a next hop is tracked and unreachab
   t.equal(tracker.whyUnreachable('192.0.2.1'), null)
   tracker.untrack('192.0.2.2')
   t.equal(tracker.whyUnreachable('192.0.2.2'), null, 'it may have come back meanwhile')
+  tell([resolution('192.0.2.2', false)])
+  t.equal(tracker.whyUnreachable('192.0.2.2'), null, 'an answer that crossed with `untrack`')
   t.ok(tracker.allReachable)
   t.same(untracked, ['192.0.2.2'])
 })

@@ -155,6 +155,16 @@ t.test('what went and what came are told apart, however close', async (t) => {
   t.equal(clock.pending, 0)
 })
 
+t.test('the newest sets of next hops are known, however many there have been', async (t) => {
+  const { clock, moves, told, happen } = stage()
+  const sets = Array.from({ length: 5000 }, (_, id) => ({ id, nextHops: [`hop ${id}`], peers: [] }))
+  moves.note({ ...changes([]), sets })
+  happen('peer.down')
+  moves.note({ ...changes([4999]), sets: [] })
+  clock.advance(1000)
+  t.match(told(), [{ text: /10\.0\.0\.0\/24 now via hop 4999$/ }])
+})
+
 t.test('further prefixes are counted, and an endless burst is told in parts', async (t) => {
   const { clock, moves, told, happen } = stage()
   happen('peer.down')

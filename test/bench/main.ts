@@ -4,6 +4,7 @@
  */
 import { parseArgs } from 'node:util'
 import { version } from '../../src/version.ts'
+import { recordInstalls } from '../failover/document.ts'
 import { missing } from '../network/namespaces.ts'
 import { runCampaign } from './campaign.ts'
 import { type Contender, findContenders } from './daemons.ts'
@@ -56,8 +57,9 @@ OPTION:
   --parallel N         sessions set up at the same time; 0 is all at once
   --timeout SECONDS    longest time for a run (120)
   --seconds N          begin no run after so many seconds; exit code 3 when some are left, and the
-                       same command goes on there
+                       same command goes on there (fib: what is left stays away)
   --out FILE           results, added to those in it (dist/benchmarks.json; page: docs/)
+  --page               fib: into docs/failover.json, and the tables of docs/failover.md with it
   --fresh              forget these daemons' earlier runs of these questions`
 
 const standardFile = 'dist/benchmarks.json'
@@ -128,7 +130,9 @@ async function measureKernel(values: Values): Promise<void> {
     counts: numbers(values.prefixes, 'prefixes') ?? [100_000, 500_000],
     runs: number(values.runs, 'runs') ?? 3,
     ...(values.daemons === undefined ? {} : { only: values.daemons.split(',') }),
+    seconds: number(values.seconds, 'seconds') ?? Infinity,
     tell: console.log,
+    ...(values.page ? { record: recordInstalls } : {}),
   })
 }
 
@@ -155,6 +159,7 @@ function parse(args: readonly string[]) {
       timeout: { type: 'string' },
       seconds: { type: 'string' },
       out: { type: 'string' },
+      page: { type: 'boolean' },
       fresh: { type: 'boolean' },
     },
   })

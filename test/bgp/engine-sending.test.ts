@@ -6,6 +6,7 @@
 import t from 'tap'
 import { GroupViews } from '../../bgp/group-views.ts'
 import type { FilterConfig } from '../../bgp/policy/types.ts'
+import { prefixesPerTurnMax } from '../../bgp/rib/family-rib.ts'
 import { memberLagBytesMax } from '../../bgp/rib/member.ts'
 import { sentPaths } from '../../bgp/sent-paths.ts'
 import type { FamilyName, PeerConfig } from '../../bgp/types.ts'
@@ -319,6 +320,37 @@ t.test('ORIGINATOR_ID and CLUSTER_LIST are right for each source and each sink',
       t.same(view.clusterList, reflected ? [cluster] : undefined, `${caption}: CLUSTER_LIST`)
     }
   }
+})
+
+t.test('a number that groups still know is not given to another peer', async (t) => {
+  const bench = new Bench()
+  const { engine } = bench
+  const [gone, , reader] = [join(bench, 5), join(bench, 9), join(bench, 1)]
+  const stays = join(bench, 8)
+  for (const source of [gone, stays]) update(bench, source, 1, 20, 0)
+  bench.settle()
+  engine.deferring = true
+  engine.leave(gone.peer)
+  bench.settle()
+  t.equal(engine.peers.retired, 1, 'another has its only prefix, and nobody was told of that yet')
+  update(bench, join(bench, 3), 1, 20, 0)
+  bench.settle()
+  engine.deferring = false
+  bench.settle()
+  t.match(reader.sink.told.get(prefix), '"originatorId":"10.1.0.3"')
+  t.equal(engine.peers.retired, 0)
+})
+
+t.test('End-of-RIB comes behind what is known and not decided yet', async (t) => {
+  const bench = new Bench()
+  const source = join(bench, 0)
+  bench.settle()
+  const { sink } = join(bench, 1)
+  const count = prefixesPerTurnMax * 2
+  for (let number = 0; number < count; number++) update(bench, source, number, 20, 0)
+  for (let turns = 0; sink.endOfRibs === 0 && turns < 100; turns++) bench.step()
+  t.equal(sink.endOfRibs, 1)
+  t.equal(sink.told.size, count)
 })
 
 t.test('a member too far behind in the log leaves it and gets only the newest state', async (t) => {

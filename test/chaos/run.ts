@@ -6,9 +6,11 @@
  * for how long packets are lost when a switch dies; `--page` adds what was measured to docs/failover.md.
  */
 import { parseArgs } from 'node:util'
+import { recordFailover } from '../failover/document.ts'
 import { measureFailover, type Outage } from '../failover/failover.ts'
+import type { FailedRun } from '../failover/kept.ts'
 import { nodeDaemons } from '../failover/node-daemons.ts'
-import { recordFailover, renderTable } from '../failover/page.ts'
+import { renderTable } from '../failover/page.ts'
 import type { Scope } from '../network/namespaces.ts'
 import { runCampaign } from './campaign.ts'
 import { restartUnderTraffic } from './restart.ts'
@@ -65,10 +67,18 @@ async function restart(scope: Scope): Promise<boolean> {
   return patient.lost === 0
 }
 
+/** A run that fails is a result too: of a daemon that was too slow, most often. */
 async function failover(): Promise<boolean> {
   const names = values.daemons.split(',')
   const outages: Outage[] = []
+  const failures: FailedRun[] = []
   const versions: Record<string, string> = {}
+  const found = (outage: Outage) => {
+    outages.push(outage)
+    tell(JSON.stringify(outage))
+    // At once: a measurement that is cut short keeps what it has.
+    if (values.page) recordFailover({ versions, outages, failures })
+  }
   for (const prefixes of values.prefixes.split(',').map(Number)) {
     for (const daemon of nodeDaemons.filter(({ name }) => names.includes(name))) {
       const why = await daemon.cannotRun()
@@ -76,21 +86,25 @@ async function failover(): Promise<boolean> {
         tell(`${daemon.name}: ${why}`)
         continue
       }
-      versions[daemon.name] = await daemon.version()
       for (let run = 0; run < Number(values.runs); run++) {
         // A network for each, gone before the next is measured.
         const own = new Teardowns()
         try {
-          outages.push(...(await measureFailover(own, daemon, prefixes, tell)))
+          versions[daemon.name] = await daemon.version()
+          await measureFailover(own, daemon, prefixes, found)
+        } catch (error) {
+          const reason = error instanceof Error ? error.message : String(error)
+          failures.push({ daemon: daemon.name, prefixes, reason })
+          tell(`${daemon.name}, ${prefixes} prefixes: ${reason}`)
         } finally {
           await own.run()
         }
       }
     }
   }
-  if (values.page) recordFailover({ versions, outages })
+  if (values.page) recordFailover({ versions, outages, failures })
   else tell(renderTable(outages))
-  return outages.length > 0
+  return failures.length === 0
 }
 
 function tell(line: string): void {

@@ -23,7 +23,7 @@ export interface Outage {
   readonly daemon: string
   readonly prefixes: number
   readonly death: Death['name']
-  /** From the first packet lost to the last, ms; 0 when none was. */
+  /** From the first packet lost to the last, ms; 0 when none or a single one was. */
   readonly outageMs: number
   readonly lost: number
 }
@@ -58,15 +58,15 @@ const settleSeconds = 100
 const quietMs = 1500
 
 /**
- * Every death once, in a network of its own. The link goes last: FRR 8.4 doesn't put a way back into
+ * Every death once, in a network of its own; `found` is told each as soon as it is measured. The link goes last: FRR 8.4 doesn't put a way back into
  * its nexthop group in the kernel once the carrier has returned, so nothing can be measured after it.
  */
 export async function measureFailover(
   scope: Scope,
   daemon: NodeDaemon,
   prefixes: number,
-  tell: (line: string) => void,
-): Promise<Outage[]> {
+  found: (outage: Outage) => void,
+): Promise<void> {
   const table = Array.from({ length: prefixes }, (_, index) => prefixAt(index))
   const watched = Math.min(watchedMax, prefixes)
   const targets = Array.from({ length: watched }, (_, index) =>
@@ -84,7 +84,6 @@ export async function measureFailover(
   await waysAre(rack, targets, 2)
   await wholeTable(rack, prefixes)
   const traffic = await Traffic.start(rack.pod, rack.far, { packetsPerSecond, oneWay: true })
-  const outages: Outage[] = []
   for (const [index, death] of deaths.entries()) {
     await rack.switches[0].heard(settleSeconds)
     await waysAre(rack, targets, 2)
@@ -92,14 +91,12 @@ export async function measureFailover(
     const from = await traffic.mark()
     await death.happen(rack)
     const outage = summarise(await untilQuiet(traffic, from))
-    outages.push({ daemon: daemon.name, prefixes, death: death.name, ...outage })
-    tell(`${daemon.name}, ${prefixes} prefixes, ${death.name}: ${JSON.stringify(outage)}`)
+    found({ daemon: daemon.name, prefixes, death: death.name, ...outage })
     if (index === deaths.length - 1) break
     await waysAre(rack, targets, 1)
     await death.undo(rack)
   }
   await traffic.stop()
-  return outages
 }
 
 function summarise(losses: readonly Loss[]): Pick<Outage, 'outageMs' | 'lost'> {

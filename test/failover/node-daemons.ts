@@ -71,8 +71,8 @@ export const nodeDaemons: readonly NodeDaemon[] = [
   },
 ]
 
-/** BIRD says its version on stderr. */
-function firstLine(program: string, ...args: readonly string[]): Promise<string> {
+/** What a program says first when asked for its version; BIRD does on stderr. */
+export function firstLine(program: string, ...args: readonly string[]): Promise<string> {
   return new Promise((resolve) => {
     execFile(program, args, (_error, stdout, stderr) => {
       resolve(`${stdout}${stderr}`.trim().split('\n')[0] ?? '')

@@ -1,49 +1,24 @@
-/**
- * What was measured of failovers, kept and shown: docs/failover.json holds every run, and the table in
- * docs/failover.md, between its two marks, is made from it. A new measurement of a daemon with a number
- * of prefixes replaces the one before.
- */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { cpus, release, totalmem } from 'node:os'
+/** What was measured of failovers, as it stands in docs/failover.md. */
 import { deaths, type Outage } from './failover.ts'
+import type { Kept } from './kept.ts'
 
-export interface Measurement {
-  readonly versions: Readonly<Record<string, string>>
-  readonly outages: readonly Outage[]
+/** Where and with what it was measured, the table, and a line for each run that failed. */
+export function renderFailovers({ date, machine, versions, outages, failures }: Kept): string {
+  const programs = Object.entries(versions).map(([name, version]) => nameProgram(name, version))
+  const notes = failures.map(
+    ({ daemon, prefixes, reason }) =>
+      `- ${daemon} with ${prefixes.toLocaleString('en')} prefixes did not come to the end: ${reason}`,
+  )
+  return [
+    `Measured on ${date}, ${machine}; ${programs.join('; ')}.`,
+    renderTable(outages),
+    ...(notes.length > 0 ? [notes.join('\n')] : []),
+  ].join('\n\n')
 }
 
-interface Kept extends Measurement {
-  /** Day of the newest run. */
-  readonly date: string
-  readonly machine: string
-}
-
-const keptFile = 'docs/failover.json'
-const page = 'docs/failover.md'
-const marks = ['<!-- table: made by npm run chaos -- failover --page -->', '<!-- end of table -->']
-
-export function recordFailover(measured: Measurement): void {
-  const before = existsSync(keptFile)
-    ? (JSON.parse(readFileSync(keptFile, 'utf8')) as Kept)
-    : { versions: {}, outages: [] }
-  const isNew = (old: Outage) =>
-    measured.outages.some(
-      ({ daemon, prefixes }) => daemon === old.daemon && prefixes === old.prefixes,
-    )
-  const kept: Kept = {
-    date: new Date().toISOString().slice(0, 10),
-    machine: describeMachine(),
-    versions: { ...before.versions, ...measured.versions },
-    outages: [...before.outages.filter((old) => !isNew(old)), ...measured.outages],
-  }
-  writeFileSync(keptFile, `${JSON.stringify(kept, null, 2)}\n`)
-  const versions = Object.entries(kept.versions).map(([name, version]) => `${name}: ${version}`)
-  const intro = `Measured on ${kept.date}, ${kept.machine}; ${versions.join('; ')}.`
-  const text = readFileSync(page, 'utf8')
-  const [start, end] = marks.map((mark) => text.indexOf(mark)) as [number, number]
-  if (start < 0 || end < start) throw new Error(`${page} has lost the marks of its table`)
-  const head = text.slice(0, start + marks[0]!.length)
-  writeFileSync(page, `${head}\n${intro}\n\n${renderTable(kept.outages)}\n${text.slice(end)}`)
+/** A version as the program says it, which may begin with its name. */
+export function nameProgram(name: string, version: string): string {
+  return version.startsWith(name) ? version : `${name}: ${version}`
 }
 
 /** Markdown: a row for each death and number of prefixes, a column for each daemon. */
@@ -74,15 +49,9 @@ function cell(outages: readonly Outage[]): string {
   const lost = outages.map((one) => one.lost).sort((a, b) => a - b)
   const middle = <T>(values: readonly T[]) => values[Math.floor(values.length / 2)]!
   const spread = times.length > 1 ? ` (${round(times[0]!)}–${round(times.at(-1)!)})` : ''
-  return `${round(middle(times))} ms${spread}, ${middle(lost)} lost`
+  return `${round(middle(times))} ms${spread}, ${middle(lost).toLocaleString('en')} lost`
 }
 
 function round(ms: number): string {
   return ms < 10 ? ms.toFixed(1) : Math.round(ms).toLocaleString('en')
-}
-
-function describeMachine(): string {
-  const [cpu] = cpus()
-  const gib = Math.round(totalmem() / 2 ** 30)
-  return `Linux ${release()}, ${cpus().length} × ${cpu?.model.trim() ?? 'CPU'}, ${gib} GiB`
 }

@@ -374,10 +374,25 @@ t.test('pages of routes follow each other in order of prefix, without gap or rep
   t.equal(seen.at(-1), 'fd01::/48')
 })
 
+t.test(
+  'a set that no route wants any longer is forgotten, so that flapping costs nothing',
+  async (t) => {
+    const scene = await started(memoryScene())
+    scene.fib.change(changes([[route, 1]], [set(1, ['10.0.0.2'])]))
+    scene.settle()
+    scene.fib.change(changes([[route, 2]], [set(2, ['10.0.0.3'])]))
+    scene.settle()
+    t.throws(() => scene.fib.change(changes([[route, 1]])), /set 1 is not described/)
+    scene.fib.change(changes([[route, 1]], [set(1, ['10.0.0.2'])]))
+    scene.settle()
+    t.same(scene.ours(), [`${route} 10.0.0.2@2`])
+  },
+)
+
 t.test('what makes no sense is refused by name', async (t) => {
   const scene = await started(memoryScene())
   t.throws(() => scene.fib.blackholes(['10.0.0.0']), /10\.0\.0\.0: not a prefix/)
-  t.throws(() => scene.fib.change(changes([[route, 99]])), /set 99 was never described/)
+  t.throws(() => scene.fib.change(changes([[route, 99]])), /set 99 is not described/)
   await t.rejects(scene.fib.routes({ after: 'nonsense', limit: 1 }), /after nonsense: not a prefix/)
   await t.rejects(scene.fib.lookup('10.0.0.0/33'), /not a prefix/)
   t.match(await scene.fib.status(), { wanted: 0 })

@@ -97,7 +97,7 @@ t.test(
     )
     t.match(
       events.filter((event) => event.level === 'error').map((event) => event.text),
-      [/set 99 was never described/, /nonsense: not a prefix/],
+      [/set 99 is not described/, /nonsense: not a prefix/],
     )
     await t.rejects(fib.lookup('nonsense'), { name: 'RangeError', message: /not a prefix/ })
   },

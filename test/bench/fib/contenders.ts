@@ -7,6 +7,7 @@
  */
 import type { WantedChanges } from '../../../fib/types.ts'
 import { createFibWorker } from '../../../src/workers/fib-proxy.ts'
+import { firstLine } from '../../failover/node-daemons.ts'
 import { type Daemon, missing, type Namespace } from '../../network/namespaces.ts'
 import { Hopeless, waitFor } from '../../network/wait.ts'
 
@@ -25,6 +26,8 @@ export interface Contender {
   readonly name: string
   /** Programs it needs. */
   readonly needs: readonly string[]
+  /** As the program says it; empty for ours. */
+  readonly version: () => Promise<string>
   /** Gets everything ready; what it gives begins the installation, and must not wait for its end. */
   readonly prepare: (task: Task) => Promise<() => Promise<unknown> | undefined>
 }
@@ -32,11 +35,22 @@ export interface Contender {
 const wantedSet = { id: 1, peers: [] } as const
 
 export const contenders: readonly Contender[] = [
-  { name: 'C', needs: ['cc'], prepare: async (task) => startC(task, 'nexthop') },
-  { name: 'C with gateways', needs: ['cc'], prepare: async (task) => startC(task, 'gateway') },
+  {
+    name: 'C',
+    needs: ['cc'],
+    version: async () => '',
+    prepare: async (task) => startC(task, 'nexthop'),
+  },
+  {
+    name: 'C with gateways',
+    needs: ['cc'],
+    version: async () => '',
+    prepare: async (task) => startC(task, 'gateway'),
+  },
   {
     name: 'routelet',
     needs: [],
+    version: async () => `Node ${process.version}`,
     prepare: async ({ node, count, gateway, teardown }) => {
       const fib = createFibWorker(
         {
@@ -61,6 +75,7 @@ export const contenders: readonly Contender[] = [
   {
     name: 'BIRD',
     needs: ['bird', 'birdc'],
+    version: () => firstLine('bird', '--version'),
     prepare: async ({ node, count, gateway }) => {
       const routes = prefixes(count).map((prefix) => `  route ${prefix} via ${gateway};`)
       const config = `router id 10.0.0.1;
@@ -81,6 +96,7 @@ ${routes.join('\n')}
   {
     name: 'ip -batch',
     needs: ['ip'],
+    version: () => firstLine('ip', '-V'),
     prepare: async ({ node, count, gateway, device }) => {
       const lines = prefixes(count).map(
         (prefix) => `route add ${prefix} via ${gateway} dev ${device}`,

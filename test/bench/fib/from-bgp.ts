@@ -4,50 +4,30 @@
  * BIRD or FRR with ECMP over both.
  */
 import { buildRack } from '../../chaos/rack.ts'
-import { nodeDaemons } from '../../failover/node-daemons.ts'
+import type { NodeDaemon } from '../../failover/node-daemons.ts'
 import { startClock } from './clock.ts'
-import type { InstallRow } from './install.ts'
-
-export interface FromBgpOptions {
-  readonly count: number
-  readonly runs: number
-  readonly program: string
-  readonly only?: readonly string[]
-}
 
 const bfdMs = 300
 
+/** From the moment both may begin until the kernel has so many routes, ms. */
 export async function measureFromBgp(
-  { count, runs, program, only }: FromBgpOptions,
-  tell: (line: string) => void,
-): Promise<InstallRow[]> {
+  daemon: NodeDaemon,
+  count: number,
+  program: string,
+): Promise<number> {
   const shared = Array.from({ length: count }, (_, index) => {
     const word = (20 << 24) + index * 256
     return `${word >>> 24}.${(word >> 16) & 255}.${(word >> 8) & 255}.0/24`
   })
-  const rows: { contender: string; count: number; times: number[] }[] = []
-  for (const daemon of nodeDaemons) {
-    if (only !== undefined && !only.includes(daemon.name)) continue
-    const reason = await daemon.cannotRun()
-    if (reason === false) rows.push({ contender: `${daemon.name}, from BGP`, count, times: [] })
-    else tell(`${daemon.name}: ${reason}`)
+  const teardowns: (() => Promise<void> | void)[] = []
+  const scope = { teardown: (run: () => Promise<void> | void) => teardowns.push(run) }
+  try {
+    const options = { shared, families: [4], learn: false, waiting: true, bfdMs } as const
+    const rack = await buildRack(scope, options)
+    await daemon.start(rack, bfdMs)
+    const clock = await startClock(rack.node, program, count)
+    return await clock.time(() => Promise.all(rack.switches.map((one) => one.begin())))
+  } finally {
+    for (const teardown of teardowns.reverse()) await teardown()
   }
-  for (let run = 0; run < runs; run++) {
-    for (const { contender, times } of rows) {
-      const teardowns: (() => Promise<void> | void)[] = []
-      const scope = { teardown: (run: () => Promise<void> | void) => teardowns.push(run) }
-      try {
-        const options = { shared, families: [4], learn: false, waiting: true, bfdMs } as const
-        const rack = await buildRack(scope, options)
-        const daemon = nodeDaemons.find(({ name }) => contender === `${name}, from BGP`)
-        await daemon?.start(rack, bfdMs)
-        const clock = await startClock(rack.node, program, count)
-        const order = () => Promise.all(rack.switches.map((one) => one.begin()))
-        times.push(await clock.time(order))
-      } finally {
-        for (const teardown of teardowns.reverse()) await teardown()
-      }
-    }
-  }
-  return rows
 }

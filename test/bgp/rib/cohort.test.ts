@@ -114,5 +114,5 @@ t.test('one that leaves while the table is told takes nothing from the others', 
   bench.engine.leave(gone.peer)
   bench.settle()
   t.equal(one.sink.told.size, tableSize)
-  t.equal(one.peer.groups.get('ipv4-unicast')?.holdsPrefixes(), false, 'and nothing is left over')
+  t.equal(one.peer.groups.get('ipv4-unicast')?.holdsNumbers(), false, 'and nothing is left over')
 })
