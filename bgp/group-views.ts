@@ -29,10 +29,13 @@ const fieldWords: { readonly [K in keyof ExportProfile]-?: string } = {
   subnet: 'the subnet shared with the peer',
 }
 
+const fields = Object.keys(fieldWords) as (keyof ExportProfile)[]
+
 /** Views of groups, each made once: a thousand peers may share one. */
 export class GroupViews {
   readonly #all: readonly UpdateGroup[]
   readonly #known = new Map<UpdateGroup, UpdateGroupView>()
+  readonly #texts = new Map<ExportProfile, readonly (string | undefined)[]>()
 
   constructor(groups: Iterable<UpdateGroup>) {
     this.#all = [...groups].sort((a, b) => b.memberCount - a.memberCount)
@@ -53,7 +56,7 @@ export class GroupViews {
     let fewest: readonly string[] = []
     const others = this.#all.filter((each) => each !== group && each.family === group.family)
     for (const other of others.slice(0, groupsComparedMax)) {
-      const words = differences(group, other)
+      const words = this.#differences(group, other)
       if (nearest !== null && words.length >= fewest.length) continue
       nearest = other
       fewest = words
@@ -61,13 +64,24 @@ export class GroupViews {
     if (nearest === null) return null
     return `differs from group ${nearest.number} in ${fewest.join(', ')}`
   }
-}
 
-function differences(a: UpdateGroup, b: UpdateGroup): string[] {
-  const fields = Object.keys(fieldWords) as (keyof ExportProfile)[]
-  const words = fields
-    .filter((field) => JSON.stringify(a.profile[field]) !== JSON.stringify(b.profile[field]))
-    .map((field) => fieldWords[field])
-  if (a.policy?.key !== b.policy?.key) words.push('the filters on export')
-  return words
+  #differences(a: UpdateGroup, b: UpdateGroup): string[] {
+    const textsOfA = this.#textsOf(a)
+    const textsOfB = this.#textsOf(b)
+    const words = fields
+      .filter((_, index) => textsOfA[index] !== textsOfB[index])
+      .map((field) => fieldWords[field])
+    if (a.policy?.key !== b.policy?.key) words.push('the filters on export')
+    return words
+  }
+
+  /** Each is compared with many. */
+  #textsOf({ profile }: UpdateGroup): readonly (string | undefined)[] {
+    let texts = this.#texts.get(profile)
+    if (texts === undefined) {
+      texts = fields.map((field) => JSON.stringify(profile[field]))
+      this.#texts.set(profile, texts)
+    }
+    return texts
+  }
 }

@@ -109,7 +109,7 @@ export class Intake {
 
   /** Why this prefix is refused, or null. */
   refusedBy(family: FamilyName, words: Uint32Array, offset: number, length: number): string | null {
-    const index = this.#refusing(family, words, offset, length)
+    const index = findCovering(this.#refused, family, words, offset, length)
     return index === -1 ? null : (this.#refused[index] as Refused).reason
   }
 
@@ -312,13 +312,9 @@ export class Intake {
 
   #judgePrefix(family: FamilyName, words: Uint32Array, offset: number, length: number): number {
     if (isMartian(family, words, offset, length) !== null) return ineligible.martian
-    return this.#refusing(family, words, offset, length) === -1
+    return findCovering(this.#refused, family, words, offset, length) === -1
       ? ineligible.none
       : ineligible.refused
-  }
-
-  #refusing(family: FamilyName, words: Uint32Array, offset: number, length: number): number {
-    return findCovering(this.#refused, family, words, offset, length)
   }
 }
 

@@ -66,12 +66,6 @@ export class PrefixOrder {
     return this.#worn
   }
 
-  /** Bytes held at present. */
-  get bytes(): number {
-    const rows = this.#sorted?.rows.length ?? 0
-    return rows * (9 + 4 * this.#table.words)
-  }
-
   /** Builds the order; whoever drives it lets others run at every yield. */
   *build(): Generator<void> {
     const table = this.#table

@@ -11,7 +11,7 @@ import { isOwnId } from './nexthop-ids.ts'
 import { NexthopBatch, type NexthopObject, readNexthop } from './nexthop-message.ts'
 import { errnos, messageTypes } from './numbers.ts'
 import { type Kernel, KernelError } from './port.ts'
-import { describeRefusal, isAbsent, isUnknown } from './refusal.ts'
+import { describeRefusal, isAbsent, isUnknownTable } from './refusal.ts'
 import { batchRoutesMax, type Mark, RouteBatch } from './request.ts'
 
 const families: readonly Family[] = [4, 6]
@@ -186,8 +186,7 @@ export class Cleaner {
         if (object !== null) objects.set(object.id, object)
       })
     } catch (error) {
-      if (!(error instanceof KernelError)) throw error
-      if (!isUnknown({ errno: error.errno, text: null })) throw error
+      if (!isUnknownTable(error)) throw error
     }
     return [...objects.values()]
   }
@@ -212,13 +211,14 @@ function judge(
   protocol: number,
   used: ReadonlySet<number>,
 ): LeftNexthop[] {
-  const own = objects.filter((object) => object.protocol === protocol && isOwnId(object.id))
+  const isOurObject = (object: NexthopObject) => object.protocol === protocol && isOwnId(object.id)
+  const own = objects.filter(isOurObject)
   const groups = own.filter(({ members }) => members.length > 0)
-  const keptGroups = new Set(groups.filter(({ id }) => used.has(id)).map(({ id }) => id))
-  const foreign = objects.filter((object) => !own.includes(object))
-  const holders = [...foreign, ...groups.filter(({ id }) => keptGroups.has(id))]
+  const hops = own.filter(({ members }) => members.length === 0)
+  const foreign = objects.filter((object) => !isOurObject(object))
+  const holders = [...foreign, ...groups.filter(({ id }) => used.has(id))]
   const held = new Set(holders.flatMap(({ members }) => members))
-  return [...groups, ...own.filter((object) => !groups.includes(object))].map((object) => {
+  return [...groups, ...hops].map((object) => {
     const { id, members } = object
     const reason = used.has(id)
       ? 'another route names it'

@@ -12,7 +12,7 @@ import { NexthopBatch, type ObjectRequest } from './nexthop-message.ts'
 import type { NexthopMirror } from './nexthop-mirror.ts'
 import { errnos } from './numbers.ts'
 import { type Clock, type Kernel, KernelError, type Timer } from './port.ts'
-import { describeRefusal, isAbsent, isUnknown } from './refusal.ts'
+import { describeRefusal, isAbsent, isUnknown, isUnknownTable } from './refusal.ts'
 import { batchRoutesMax } from './request.ts'
 import type { State } from './state.ts'
 
@@ -54,8 +54,7 @@ export class GroupWriter {
     try {
       mirror.read()
     } catch (error) {
-      if (!(error instanceof KernelError)) throw error
-      if (!isUnknown({ errno: error.errno, text: null })) throw error
+      if (!isUnknownTable(error)) throw error
       if (state.settings.nexthops !== 'Off') this.#tellPlain(error.code)
     }
     // An earlier run may have left objects that nothing names.

@@ -27,7 +27,7 @@ export function createNullFib(settings: FibSettings): Fib {
   return new NullFib(settings)
 }
 
-export { type Belongings, Cleaner, type Leftovers, prefixOf, type Removal } from './cleaner.ts'
+export { type Belongings, Cleaner, prefixOf, type Removal } from './cleaner.ts'
 export { type Clock, type Kernel, KernelError, type KernelListener, type Timer } from './port.ts'
 export { RuleCleaner } from './rule-cleaner.ts'
 export type * from './types.ts'

@@ -27,6 +27,7 @@ const families: readonly Family[] = [4, 6]
 
 /** Changed prefixes remembered one by one until the turn ends; beyond, everything is resolved. */
 const touchedMax = 64
+
 export interface NextHopsParts {
   readonly resolver: Resolver
   readonly view: KernelView

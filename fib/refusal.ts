@@ -1,6 +1,7 @@
 /** What the kernel's refusals mean, and how they are told to people. */
 import type { ErrorMessage } from './netlink.ts'
 import { errnoNames, errnos } from './numbers.ts'
+import { KernelError } from './port.ts'
 
 /** What was to be removed isn't there. */
 export function isAbsent(error: ErrorMessage): boolean {
@@ -11,6 +12,11 @@ export function isAbsent(error: ErrorMessage): boolean {
 export function isUnknown(error: ErrorMessage): boolean {
   if (error.errno === errnos.notSupported) return true
   return error.errno === errnos.invalid && error.text === null
+}
+
+/** Whether the kernel has no such table at all. */
+export function isUnknownTable(error: unknown): error is KernelError {
+  return error instanceof KernelError && isUnknown({ errno: error.errno, text: null })
 }
 
 /** The errno by name, with the kernel's own words or ours. */

@@ -5,7 +5,7 @@ import { Dumper } from './dumper.ts'
 import type { ErrorMessage } from './netlink.ts'
 import { errnos, messageTypes } from './numbers.ts'
 import { type Kernel, KernelError } from './port.ts'
-import { describeRefusal, isAbsent, isUnknown } from './refusal.ts'
+import { describeRefusal, isAbsent, isUnknownTable } from './refusal.ts'
 import { encodeRule, isOwnRule, type Rule, readRule, ruleText } from './rules.ts'
 
 /** Over a kernel that is open already. */
@@ -29,8 +29,7 @@ export class RuleCleaner {
       })
     } catch (error) {
       // A kernel without policy routing has no rules.
-      if (!(error instanceof KernelError)) throw error
-      if (!isUnknown({ errno: error.errno, text: null })) throw error
+      if (!isUnknownTable(error)) throw error
     }
     return rules
   }

@@ -10,7 +10,7 @@ import type { Journal } from './journal.ts'
 import { type ErrorMessage, littleEndian, visitMessages } from './netlink.ts'
 import { errnos, messageTypes, ruleActions } from './numbers.ts'
 import { type Clock, type Kernel, KernelError } from './port.ts'
-import { describeRefusal, isAbsent, isUnknown } from './refusal.ts'
+import { describeRefusal, isAbsent, isUnknownTable } from './refusal.ts'
 import { encodeRule, isOwnRule, type Rule, readRule, rulesFor, ruleText } from './rules.ts'
 import type { FibRules, Guard } from './types.ts'
 
@@ -152,10 +152,6 @@ export class RuleKeeper {
     if (this.nextDueMs <= this.#parts.clock.now()) this.#dirty = true
   }
 
-  get installed(): number {
-    return this.#held.size
-  }
-
   status(): FibRules {
     const missing = [...this.#wanted.keys()].filter((key) => !this.#held.has(key))
     const refused = missing.flatMap((key) => this.#pauses.get(key)?.refusal ?? [])
@@ -176,8 +172,7 @@ export class RuleKeeper {
       })
     } catch (error) {
       // A kernel without policy routing has none to read; wanting one is refused, and told.
-      if (!(error instanceof KernelError)) throw error
-      if (!isUnknown({ errno: error.errno, text: null })) throw error
+      if (!isUnknownTable(error)) throw error
     }
   }
 

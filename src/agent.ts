@@ -1,5 +1,5 @@
 /**
- * The agent of one node: composes the folder store, the intent functions, the speaker and the kernel
+ * The agent of one node: composes the store, the intent functions, the speaker and the kernel
  * writer, and carries every change of the manifests to whichever of them it concerns. Building one
  * opens nothing; `start` does; `close` ends in reverse order.
  *

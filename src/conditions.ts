@@ -4,7 +4,7 @@
  */
 import type { ConditionView } from '../api/views.ts'
 import { type ConfigProblem, formatPlace } from './config/problem.ts'
-import type { Happening } from './event-log.ts'
+import type { EventLog, Happening } from './event-log.ts'
 import type { Problem } from './intent/types.ts'
 
 const levels = { info: 'info', warning: 'warn', error: 'error' } as const
@@ -21,6 +21,16 @@ export function newsOf(problem: Problem | ConfigProblem): Happening {
   const { reason, subject, severity } = problem
   const text = describeProblem(problem)
   return { kind: 'condition', level: levels[severity], text, data: { reason, subject } }
+}
+
+/** Tells the problems whose message isn't among those known; returns the messages known now. */
+export function tellNew(
+  problems: readonly Problem[],
+  known: ReadonlySet<string>,
+  events: EventLog,
+): ReadonlySet<string> {
+  for (const problem of problems) if (!known.has(problem.message)) events.add(newsOf(problem))
+  return new Set(problems.map(({ message }) => message))
 }
 
 export function conditionOf(problem: Problem | ConfigProblem): ConditionView {

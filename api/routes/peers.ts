@@ -3,6 +3,7 @@
  */
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyInstance } from 'fastify'
+import type { PeerView } from '../../bgp/types.ts'
 import { nearest } from '../nearest.ts'
 import { formatToken, parseToken } from '../page-token.ts'
 import { Problem } from '../problem.ts'
@@ -41,11 +42,7 @@ export function peerRoutes(plain: FastifyInstance, views: AgentViews): void {
         response: { 200: peerSchema, default: problemSchema },
       },
     },
-    async ({ params }) => {
-      const peer = views.peer(params.name)
-      if (peer === null) throw unknownPeer(views, params.name)
-      return peer
-    },
+    async ({ params }) => requirePeer(views, params.name),
   )
 
   app.get(
@@ -84,11 +81,7 @@ function addExplanation(plain: FastifyInstance, views: AgentViews): void {
         response: { 200: peerExplanationSchema, default: problemSchema },
       },
     },
-    async ({ params }) => {
-      const peer = views.peer(params.name)
-      if (peer === null) throw unknownPeer(views, params.name)
-      return views.explainPeer(peer)
-    },
+    async ({ params }) => views.explainPeer(requirePeer(views, params.name)),
   )
 }
 
@@ -115,8 +108,10 @@ function addRecording(plain: FastifyInstance, views: AgentViews): void {
 }
 
 /** @throws Problem `unknownPeer` with the nearest name. */
-export function requirePeer(views: AgentViews, name: string): void {
-  if (views.peer(name) === null) throw unknownPeer(views, name)
+export function requirePeer(views: AgentViews, name: string): PeerView {
+  const peer = views.peer(name)
+  if (peer === null) throw unknownPeer(views, name)
+  return peer
 }
 
 function notRecorded(name: string): Problem {

@@ -23,8 +23,6 @@ export const prefixesPerTurnMax = 8192
 /** Prefixes decided or encoded between two looks at the clock. */
 export const prefixesPerLook = 128
 
-const never = (): boolean => false
-
 /** On the list of those to be decided; on the list of those without a path. */
 const mark = { dirty: 1, zombie: 2 } as const
 
@@ -151,8 +149,8 @@ export class FamilyRib {
   }
 
   /**
-   * Stores or replaces a path. `key` holds the prefix from `offset` on, with host bits zero; `attributes` is the set
-   * that counts, `received` the one it was made from.
+   * Stores or replaces a path. `key` holds the prefix from `offset` on, with host bits zero;
+   * `attributes` is the set that counts, `received` the one it was made from.
    * @returns whether this peer had no such path before
    */
   announce(
@@ -301,7 +299,7 @@ export class FamilyRib {
    * Decides up to `limit` dirty prefixes; returns whether some are left.
    * @param late asked after every `prefixesPerLook` of them: whether to leave the rest
    */
-  settle(limit: number, late: () => boolean = never): boolean {
+  settle(limit: number, late: () => boolean): boolean {
     let left = limit
     while (left-- > 0 && this.#dirty.length > 0) {
       if (left % prefixesPerLook === 0 && late()) break

@@ -123,10 +123,6 @@ export class UpdateGroup implements RibListener, OutListener {
     return this.#log.bytes
   }
 
-  get pending(): boolean {
-    return this.#touched.length > 0
-  }
-
   /** A member joins: it hears of everything announced so far, then End-of-RIB (RFC 4724 §2). */
   join(number: number, sink: MemberSink, self: Uint8Array): void {
     this.#gathering.add(this.#admit(number, sink, self, true, false))
@@ -312,18 +308,13 @@ export class UpdateGroup implements RibListener, OutListener {
       }
       return
     }
-    if (addPath.mode !== 'Multipath') {
-      decision.rank(head, limit)
-      for (let index = 0; index < decision.rankedCount; index++) {
-        const path = decision.ranked[index] as number
-        this.#want(prefix, path, path)
-      }
-      return
-    }
-    decision.run(head, true)
-    const count = Math.min(decision.multipathCount, limit)
+    const equal = addPath.mode === 'Multipath'
+    if (equal) decision.run(head, true)
+    else decision.rank(head, limit)
+    const paths = equal ? decision.multipath : decision.ranked
+    const count = Math.min(equal ? decision.multipathCount : decision.rankedCount, limit)
     for (let index = 0; index < count; index++) {
-      const path = decision.multipath[index] as number
+      const path = paths[index] as number
       this.#want(prefix, path, path)
     }
   }

@@ -93,7 +93,7 @@ export class NlriCursor {
 }
 
 /** Prefixes read at once into a batch. */
-export const prefixesPerBatchMax = 256
+const prefixesPerBatchMax = 256
 
 /**
  * The prefixes of a range in columns, some at a time, for a consumer that has something to do with

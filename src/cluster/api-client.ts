@@ -72,6 +72,11 @@ export class ApiError extends Error {
   }
 }
 
+/** What an error says of when to try again; whatever isn't the server's answer counts as none. */
+export function answerOf(error: unknown): Pick<ApiError, 'status' | 'retryAfterSeconds'> {
+  return error instanceof ApiError ? error : { status: 0, retryAfterSeconds: null }
+}
+
 export interface ClientLimits {
   /** From the request to the end of its answer. */
   readonly requestMs: number
@@ -85,7 +90,6 @@ const bodyBytesMax = 64 * 1024 * 1024
 const lineBytesMax = 4 * 1024 * 1024
 const messageLengthMax = 300
 const usualLimits: ClientLimits = { requestMs: 30_000, silenceMs: 150_000 }
-const namespaceFile = '/var/run/secrets/kubernetes.io/serviceaccount/namespace'
 
 /**
  * @param kubeconfig path of the file; null: `KUBECONFIG`, `~/.kube/config` or the service account
@@ -113,9 +117,6 @@ export async function createApiClient(
   const authorise = (options: RequestOptions) => config.applyToHTTPSOptions(options)
   return new HttpClient(server, namespace?.trim() || null, authorise, limits)
 }
-
-/** The namespace of this pod, as the service account tells it. */
-export const podNamespaceFile = namespaceFile
 
 class HttpClient implements ApiClient {
   readonly server: string
@@ -177,7 +178,7 @@ class HttpClient implements ApiClient {
       await readLines(answer.body, onLine, alive)
     } catch (error) {
       if (signal.aborted) return
-      throw error instanceof ApiError ? error : noAnswer(request, error)
+      throw noAnswer(request, error)
     } finally {
       clearTimeout(timer)
     }

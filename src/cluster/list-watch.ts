@@ -6,7 +6,7 @@
  */
 import type { Clock } from '../../bgp/types.ts'
 import { isRecord } from '../config/validate.ts'
-import { type ApiClient, ApiError } from './api-client.ts'
+import { type ApiClient, ApiError, answerOf } from './api-client.ts'
 import { type ClusterObject, readObject } from './objects.ts'
 import { isRefusal, waitBeforeRetry } from './pace.ts'
 import type { Source } from './sources.ts'
@@ -73,11 +73,6 @@ export class ListWatch {
   /** Whether the server has said what there is, or clearly that it won't. */
   get settled(): boolean {
     return this.#listed || (this.#trouble !== null && isRefusal(this.#trouble.status))
-  }
-
-  /** Whether the server has said what there is, at least once. */
-  get listed(): boolean {
-    return this.#listed
   }
 
   /** A list came back empty and isn't believed. */
@@ -208,8 +203,7 @@ export class ListWatch {
 
   #fail(error: unknown): Trouble & { readonly retryAfterSeconds: number | null } {
     const { message } = error as Error
-    const { status, retryAfterSeconds } =
-      error instanceof ApiError ? error : { status: 0, retryAfterSeconds: null }
+    const { status, retryAfterSeconds } = answerOf(error)
     const stood = this.#openedAt === null ? 0 : this.#ports.clock.now() - this.#openedAt
     this.#openedAt = null
     const begins = stood >= steadyMs || this.#refused !== isRefusal(status)

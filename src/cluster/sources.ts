@@ -1,7 +1,7 @@
 /**
  * Which objects of the API server are watched, as a table of kinds, and where each kind is found.
  */
-import { findKind, type Kind } from '../config/kinds.ts'
+import { bgpGroups, findKind, type Kind } from '../config/kinds.ts'
 
 /** One list and watch. Two with equal keys are one and the same. */
 export interface Source {
@@ -35,11 +35,7 @@ const plurals = {
 export type WatchedKind = keyof typeof plurals
 
 /** Groups that may or may not be installed, as they are asked for; an own one comes first. */
-export const optionalGroups = [
-  'routelet.io/v1',
-  'projectcalico.org/v3',
-  'crd.projectcalico.org/v1',
-] as const
+export const optionalGroups = bgpGroups
 
 /** `routelet.io/v1/bgppeers`: what is served of the optional groups. */
 export type Served = ReadonlySet<string>

@@ -15,7 +15,7 @@ import { assembleResources } from '../config/resources.ts'
 import { isRecord } from '../config/validate.ts'
 import { fail, warn } from '../intent/problem.ts'
 import type { Problem } from '../intent/types.ts'
-import { type ApiClient, ApiError } from './api-client.ts'
+import { type ApiClient, ApiError, answerOf } from './api-client.ts'
 import { deriveDemand } from './demand.ts'
 import { ListWatch } from './list-watch.ts'
 import { waitBeforeRetry } from './pace.ts'
@@ -123,8 +123,7 @@ export class ClusterStore {
         const failures = this.#discovery.failures + 1
         const { message } = error as Error
         this.#discovery = { failures, message }
-        const { status, retryAfterSeconds } =
-          error instanceof ApiError ? error : { status: 0, retryAfterSeconds: null }
+        const { status, retryAfterSeconds } = answerOf(error)
         wait = waitBeforeRetry(failures, status, retryAfterSeconds, random())
       }
       this.#changed()

@@ -3,7 +3,7 @@
  * the link that pods share; a pure function. Plugins are those of containernetworking/plugins, and
  * sriov of k8snetworkplumbingwg.
  */
-import { knownPrefix } from '../config/address.ts'
+import { formatNumber, knownPrefix } from '../config/address.ts'
 import type { CniIntent, CniRange, CniType } from '../intent/cni.ts'
 
 /** Name of the network, and how a file of ours is known together with `ownerField`. */
@@ -100,14 +100,6 @@ function rangeOf({ subnet, part, gateway }: CniRange): Json {
   // The first of a subnet is the network itself (in IPv6 its routers' anycast), the last the broadcast.
   const first = own.first === whole.first ? own.first + 1n : own.first
   const last = own.family === 4 && own.last === whole.last ? own.last - 1n : own.last
-  const text = (value: bigint) => formatNumber(own.family, value)
+  const text = (value: bigint) => formatNumber(value, own.family)
   return { subnet, rangeStart: text(first), rangeEnd: text(last), ...via }
-}
-
-function formatNumber(family: 4 | 6, value: bigint): string {
-  if (family === 4) {
-    return [24n, 16n, 8n, 0n].map((shift) => (value >> shift) & 255n).join('.')
-  }
-  const groups = Array.from({ length: 8 }, (_, i) => (value >> BigInt(112 - 16 * i)) & 0xffffn)
-  return groups.map((group) => group.toString(16)).join(':')
 }

@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import type { Clock, Timer } from '../../bgp/types.ts'
-import { newsOf } from '../conditions.ts'
+import { tellNew } from '../conditions.ts'
 import type { EventLog } from '../event-log.ts'
 import { findUplinks } from '../host/uplinks.ts'
 import { fail, warn } from '../intent/problem.ts'
@@ -83,11 +83,7 @@ export class CniKeeper {
       const remedy = 'mount the folder writable, or correct --cni-conf-dir; it is tried again'
       this.#problems = [fail('CniUnwritable', subject, message, remedy)]
     }
-    const known = new Set(this.#problems.map(({ message }) => message))
-    for (const problem of this.#problems) {
-      if (!this.#known.has(problem.message)) this.#parts.events.add(newsOf(problem))
-    }
-    this.#known = known
+    this.#known = tellNew(this.#problems, this.#known, this.#parts.events)
   }
 
   /** @throws Error when a file can't be read or written */
@@ -152,11 +148,16 @@ export class CniKeeper {
 /** The link that carries the node's address; behind a loopback address, the first with a gateway. */
 function findLink(addresses: readonly string[]): Link | null {
   const own = new Set(addresses.map((address) => address.replace(/\/.*/, '')))
-  const holders = Object.entries(networkInterfaces()).filter(([, list = []]) =>
+  const holder = Object.entries(networkInterfaces()).find(([, list = []]) =>
     list.some(({ address, internal }) => !internal && own.has(address)),
   )
-  const uplinks = findUplinks()
-  const [name] = [...holders.map(([holder]) => holder), ...uplinks.ipv4, ...uplinks.ipv6]
+  const name = holder?.[0] ?? firstUplink()
   if (name === undefined) return null
   return { name, mtu: Number(readFileSync(`/sys/class/net/${name}/mtu`, 'utf8')) }
+}
+
+/** Reads the kernel's whole table, which may be large. */
+function firstUplink(): string | undefined {
+  const { ipv4, ipv6 } = findUplinks()
+  return [...ipv4, ...ipv6][0]
 }

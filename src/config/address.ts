@@ -136,3 +136,13 @@ function parseAny(text: string): Read<AnyAddress> {
     return bad(reason.replace(/\.$/, '').replace(/^[A-Z](?=[a-z])/, (c) => c.toLowerCase()))
   }
 }
+
+/** The address of this number; IPv6 with all of its eight groups. */
+export function formatNumber(value: bigint, family: 4 | 6): string {
+  const [count, bits] = family === 4 ? [4, 8n] : [8, 16n]
+  const parts = Array.from({ length: count }, (_, index) => {
+    const part = (value >> (bits * BigInt(count - 1 - index))) & ((1n << bits) - 1n)
+    return family === 4 ? String(part) : part.toString(16)
+  })
+  return parts.join(family === 4 ? '.' : ':')
+}

@@ -1,6 +1,6 @@
 /**
- * Interfaces that packets leave this host by, for a look at a host without an agent: those that some
- * route has a gateway at (proc(5): /proc/net/route, /proc/net/ipv6_route).
+ * Interfaces that packets leave this host by: those that some route has a gateway at (proc(5):
+ * /proc/net/route, /proc/net/ipv6_route).
  */
 import { readFileSync } from 'node:fs'
 import { errnoOf } from './errno.ts'

@@ -4,7 +4,7 @@
  */
 import type { Clock, Timer } from '../../bgp/types.ts'
 import type { FibStatus } from '../../fib/types.ts'
-import { newsOf } from '../conditions.ts'
+import { tellNew } from '../conditions.ts'
 import type { EventLog } from '../event-log.ts'
 import { fail } from '../intent/problem.ts'
 import type { Intent, Problem } from '../intent/types.ts'
@@ -67,7 +67,7 @@ export class HostWatch {
     const found = judgeHost(sysctls, useOf(intent, fib))
     const left = intent.sysctls === 'Set' ? found.flatMap((each) => this.#set(each)) : found
     this.#problems = left.map(({ problem }) => problem)
-    this.#tellNew()
+    this.#known = tellNew(this.#problems, this.#known, this.#parts.events)
   }
 
   /** Empty when it is set; otherwise what is wrong, and why it couldn't be set. */
@@ -84,14 +84,6 @@ export class HostWatch {
     const text = `${dotted(name)} was ${present}; set to ${wanted} (fib.sysctls: Set)`
     events.add({ kind: 'host.set', level: 'info', text, data: { name: dotted(name), wanted } })
     return []
-  }
-
-  #tellNew(): void {
-    const known = new Set(this.#problems.map(({ message }) => message))
-    for (const problem of this.#problems) {
-      if (!this.#known.has(problem.message)) this.#parts.events.add(newsOf(problem))
-    }
-    this.#known = known
   }
 }
 

@@ -100,21 +100,19 @@ function deriveRefused(
   calico: CalicoRoutes,
 ): RefusedRange[] {
   const refused = new Map<string, RefusedRange>()
-  const refuse = (prefix: string, match: RefusedRange['match'], reason: string) => {
-    if (!refused.has(prefix)) refused.set(prefix, { prefix, match, reason })
+  const refuse = (range: RefusedRange) => {
+    if (!refused.has(range.prefix)) refused.set(range.prefix, range)
   }
   // A reflector still carries the service routes of its clients to each other and to the switches.
   const reflects = own.clusterId !== null
   const match = calico.inUse ? 'exact' : 'covered'
-  for (const cidr of own.podCidrs) refuse(cidr, match, 'own pod CIDR')
-  for (const { prefix } of calico.blocks) refuse(prefix, match, 'own Calico block')
+  for (const cidr of own.podCidrs) refuse({ prefix: cidr, match, reason: 'own pod CIDR' })
+  for (const { prefix } of calico.blocks) refuse({ prefix, match, reason: 'own Calico block' })
   for (const list of serviceLists) {
     for (const { cidr } of spec[list]) {
       const reason = `service range (${list})`
-      if (!reflects) refuse(cidr, 'covered', reason)
-      else if (!refused.has(cidr)) {
-        refused.set(cidr, { prefix: cidr, match: 'covered', reason, passOn: true })
-      }
+      const range = { prefix: cidr, match: 'covered', reason } as const
+      refuse(reflects ? { ...range, passOn: true } : range)
     }
   }
   return [...refused.values()].sort((a, b) => compareText(a.prefix, b.prefix))

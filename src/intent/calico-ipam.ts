@@ -3,12 +3,19 @@
  * aggregates, and addresses of its pods that lie in nobody's or another node's block ("borrowed") as
  * host routes. Calico's rules, so that its nodes and ours can serve one cluster during a migration.
  */
-import { coversPrefix, knownPrefix, type Prefix, parseAddress } from '../config/address.ts'
+import {
+  coversPrefix,
+  formatNumber,
+  knownPrefix,
+  type Prefix,
+  parseAddress,
+} from '../config/address.ts'
 import { compareText } from '../config/problem.ts'
 import type { IpamBlockResource, ResourceSet } from '../config/resources.ts'
 import type { NodeFacts } from './node.ts'
 import { inform, warn } from './problem.ts'
 import type { Problem } from './types.ts'
+import { runsOn } from './workloads.ts'
 
 export interface CalicoRoute {
   readonly prefix: string
@@ -111,11 +118,12 @@ function podAddressesOf(
     const host = `${address}/${family === 4 ? 32 : 128}`
     if (!found.has(host)) found.set(host, who)
   }
-  for (const { namespace, name, body } of pods) {
-    const { spec, status } = body
-    const ended = status.phase === 'Succeeded' || status.phase === 'Failed'
-    if (spec.nodeName !== node || spec.hostNetwork || ended) continue
-    for (const { ip } of status.podIPs) if (ip !== undefined) add(ip, `Pod/${namespace}/${name}`)
+  for (const pod of pods) {
+    if (!runsOn(pod, node)) continue
+    const { namespace, name, body } = pod
+    for (const { ip } of body.status.podIPs) {
+      if (ip !== undefined) add(ip, `Pod/${namespace}/${name}`)
+    }
   }
   for (const { namespace, name, body } of workloadEndpoints) {
     if (body.spec.node !== node) continue
@@ -134,18 +142,9 @@ function allocationsOf(node: string, { body }: IpamBlockResource): readonly PodA
   return allocations.flatMap((place, ordinal) => {
     const owner = typeof place === 'number' ? attributes[place]?.secondary : undefined
     if (owner?.node !== node || owner.pod === undefined) return []
-    const address = formatAddress(first + BigInt(ordinal), family)
+    const address = formatNumber(first + BigInt(ordinal), family)
     return { address, who: `Pod/${owner.namespace ?? 'default'}/${owner.pod}` }
   })
-}
-
-function formatAddress(value: bigint, family: 4 | 6): string {
-  const [count, bits] = family === 4 ? [4, 8n] : [8, 16n]
-  const parts = Array.from({ length: count }, (_, index) => {
-    const part = (value >> (bits * BigInt(count - 1 - index))) & ((1n << bits) - 1n)
-    return family === 4 ? String(part) : part.toString(16)
-  })
-  return parts.join(family === 4 ? '.' : ':')
 }
 
 function sortRoutes(routes: readonly CalicoRoute[]): CalicoRoute[] {

@@ -38,7 +38,7 @@ export function findWorkloads(
 }
 
 /** A pod in the host's network has no address of its own: it would be the node itself. */
-function runsOn({ body: { spec, status } }: PodResource, node: string): boolean {
+export function runsOn({ body: { spec, status } }: PodResource, node: string): boolean {
   const ended = status.phase === 'Succeeded' || status.phase === 'Failed'
   return spec.nodeName === node && !spec.hostNetwork && !ended
 }

@@ -153,11 +153,6 @@ export function expectedRoutes(plan: Plan, node: NodePlan): { prefix: string; pa
   ]
 }
 
-/** The switches a node is linked to. */
-export function switchesOf(plan: Plan, node: NodePlan): readonly SwitchPlan[] {
-  return plan.options.dual ? plan.switches : plan.switches.filter((s) => s.number === node.rack)
-}
-
 /** `10.0.0.1/24` → `10.0.0.1`. */
 export function addressOf(prefix: string): string {
   return prefix.replace(/\/\d+$/, '')

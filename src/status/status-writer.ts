@@ -6,7 +6,7 @@
  */
 import type { NodeView } from '../../api/views.ts'
 import type { Clock, PeerView, Timer } from '../../bgp/types.ts'
-import { type ApiClient, ApiError } from '../cluster/api-client.ts'
+import { type ApiClient, ApiError, answerOf } from '../cluster/api-client.ts'
 import { waitBeforeRetry } from '../cluster/pace.ts'
 import type { NodeRoutingStatus } from '../config/schema/node-routing.ts'
 import { describeRouting, differs, differsUrgently } from './node-routing.ts'
@@ -68,8 +68,7 @@ export class StatusWriter {
       this.#reported = ''
     } catch (error) {
       this.#failures += 1
-      const { status, retryAfterSeconds } =
-        error instanceof ApiError ? error : { status: 0, retryAfterSeconds: null }
+      const { status, retryAfterSeconds } = answerOf(error)
       const { random } = this.#ports
       wait = Math.max(wait, waitBeforeRetry(this.#failures, status, retryAfterSeconds, random()))
       this.#complain(error as Error)

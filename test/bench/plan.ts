@@ -6,6 +6,7 @@ import type {
   AnycastJob,
   ChurnJob,
   ClusterJob,
+  Common,
   FanInJob,
   FeedJob,
   Job,
@@ -13,19 +14,7 @@ import type {
 } from './load/job.ts'
 import { site } from './site.ts'
 
-type Play<T extends Job> = Omit<
-  T,
-  | 'address'
-  | 'port'
-  | 'asn'
-  | 'playerBase'
-  | 'pids'
-  | 'timeoutSeconds'
-  | 'parallel'
-  | 'reflects'
-  | 'api'
-  | 'loopReport'
->
+type Play<T extends Job> = Omit<T, keyof Common>
 
 export type Question = (
   | Play<ClusterJob>

@@ -9,6 +9,7 @@ import { Agent } from '../network/agent.ts'
 import type { Scope } from '../network/namespaces.ts'
 import { waitUntil } from '../network/wait.ts'
 import { buildRack, type Rack } from './rack.ts'
+import { startAgent } from './steps.ts'
 import { describeLoss, type Loss, Traffic } from './traffic.ts'
 
 export interface RestartOptions {
@@ -67,10 +68,6 @@ function prefixes(count: number): string[] {
 
 function launchAgent(rack: Rack): Agent {
   return Agent.launch(rack.node, { node: 'node', manifests: rack.manifests })
-}
-
-function startAgent(rack: Rack): Promise<Agent> {
-  return Agent.start(rack.node, { node: 'node', manifests: rack.manifests })
 }
 
 /** End-of-RIB both ways: nothing is stale here, and the switches have heard of the pods anew. */

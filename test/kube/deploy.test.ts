@@ -52,7 +52,7 @@ t.test('an API server takes deploy/ and keeps agents to their nodes', async (t) 
   const plane = await ControlPlane.start(host, binaries, '10.0.0.1')
   // The kinds must be there before their objects are.
   await plane.kubectl('apply', '--server-side', '-k', 'deploy/base')
-  await plane.kubectl('wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s')
+  await plane.untilKindsServed()
   for (const overlay of ['migrate-from-calico', 'reflector', 'mesh', 'tor']) {
     await plane.apply(overlay, build(overlay))
   }

@@ -2,7 +2,7 @@
  * What the generator is told, as JSON in its argument, and what it answers, as JSON on its output.
  */
 
-interface Common {
+export interface Common {
   /** Address and port of the daemon under test. */
   readonly address: string
   readonly port: number
