@@ -37,9 +37,11 @@ export function setsockoptInt(fd: number, level: number, name: number, value: nu
   return setsockopt(fd, level, name, new Uint8Array(new Int32Array([value]).buffer))
 }
 
-const nativeSend = call('intptr_t send(int, const void *, size_t, int)')
+// Called for every peer at every change, so it goes without `call`.
+const nativeSend = libc.func('intptr_t send(int, const void *, size_t, int)') as Call
 export function send(fd: number, bytes: Uint8Array, length: number, flags: number): number {
-  return nativeSend(fd, bytes, length, flags)
+  const result = nativeSend(fd, bytes, length, flags)
+  return result < 0 ? -koffi.errno() : result
 }
 
 const nativeRecv = call('intptr_t recv(int, _Out_ uint8_t *, size_t, int)')

@@ -20,6 +20,7 @@ import type {
 } from '../../bgp/types.ts'
 import { findPortHolder } from '../host/port-holder.ts'
 import * as libc from './libc.ts'
+import { sendNow } from './send-now.ts'
 import { bindListener, checkZone, familyOf, openSocket, setKey, setTtl } from './tcp-options.ts'
 
 /** From here on `write` asks its caller to wait: enough to keep the kernel busy for a while. */
@@ -293,6 +294,11 @@ class TcpIncoming implements Incoming {
   }
 }
 
+/** A socket that has, or had, a connection; without a handle it is closed, or was never opened. */
+interface StreamSocket extends net.Socket {
+  readonly _handle: { readonly fd: number } | null
+}
+
 /** What is known of a connection's ends beforehand. */
 interface Ends {
   readonly address: string
@@ -312,6 +318,8 @@ class TcpConnection implements Connection {
   #silent = false
   /** Something waits in the queue, so `drained` is owed. */
   #owed = false
+  /** The descriptor, while the socket has its handle; below 0: not asked for yet. */
+  #fd = -1
 
   constructor(socket: net.Socket, reader: Reader, events: ConnectionEvents, ends: Ends) {
     this.#socket = socket
@@ -347,23 +355,21 @@ class TcpConnection implements Connection {
   }
 
   rekey(password: string): void {
-    const { _handle: handle } = this.#socket as unknown as { _handle: { fd: number } | null }
+    const { _handle: handle } = this.#socket as unknown as StreamSocket
     // One that is over needs no key.
     if (handle !== null && handle.fd >= 0) setKey(handle.fd, this.remoteAddress, password)
   }
 
   write(bytes: Uint8Array): boolean {
-    this.#socket.write(bytes, this.#flushed)
-    return this.#room()
+    return this.writeAll([bytes])
   }
 
   writeAll(blocks: readonly Uint8Array[]): boolean {
-    const last = blocks.length - 1
+    const fd = this.#idleDescriptor
+    const rest = fd === null ? blocks : sendNow(fd, blocks)
+    if (rest.length === 0) return true
     this.#socket.cork()
-    blocks.forEach((block, i) => {
-      if (i === last) this.#socket.write(block, this.#flushed)
-      else this.#socket.write(block)
-    })
+    for (const block of rest) this.#socket.write(block, this.#flushed)
     this.#socket.uncork()
     return this.#room()
   }
@@ -383,6 +389,15 @@ class TcpConnection implements Connection {
   destroy(): void {
     this.#silent = true
     this.#socket.destroy()
+  }
+
+  /** Where octets may be sent past the stream: it has none waiting that would have to go first. */
+  get #idleDescriptor(): number | null {
+    const socket = this.#socket as unknown as StreamSocket
+    if (socket._handle === null || socket.connecting || socket.writableLength > 0) return null
+    // Asking the handle costs more than all the rest of this.
+    if (this.#fd < 0) this.#fd = socket._handle.fd
+    return this.#fd < 0 ? null : this.#fd
   }
 
   #connected(): void {

@@ -3,6 +3,7 @@
  * key, a wrong one and none, GTSM, errors by name. What needs a privilege is skipped without it, with
  * the reason.
  */
+import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import t, { type Test } from 'tap'
 import type {
@@ -187,6 +188,56 @@ t.test('a full queue says so, and says when it is empty again', async (t) => {
   await until('it has drained', () => side.drains > 0)
   t.equal(side.connection?.queuedBytes, 0)
 })
+
+t.test('octets arrive whole and in order, whoever of kernel and queue takes them', async (t) => {
+  const { listener, accepted } = await door(t)
+  const side = dial(t, { port: listener.port })
+  await until('both are connected', () => side.isConnected && accepted.length === 1)
+  const other = accepted[0] as Side
+  const heard = createHash('sha256')
+  const written = createHash('sha256')
+  let [heardBytes, writtenBytes, next] = [0, 0, 0]
+  other.data = (bytes) => {
+    heard.update(bytes)
+    heardBytes += bytes.length
+  }
+  /** As many lists of blocks as it takes; every octet differs from its neighbours. */
+  const write = (lengths: readonly number[]): boolean => {
+    const blocks = lengths.map((length) => Buffer.from(Array.from({ length }, () => next++ & 0xff)))
+    for (const block of blocks) written.update(block)
+    writtenBytes += blocks.reduce((sum, { length }) => sum + length, 0)
+    return side.connection?.writeAll(blocks) ?? false
+  }
+  const rows = [[19], [23, 0, 61], [4096, 19, 4096], [9000, 9000], [70_001, 5, 30_000], []]
+  for (let round = 0; round < 3; round++) {
+    for (const lengths of rows) write(lengths)
+    other.connection?.pause()
+    while (write([65_000, 17, 4000]));
+    t.ok(side.connection && side.connection.queuedBytes > 0, 'the kernel takes no more')
+    for (const lengths of rows) write(lengths)
+    other.connection?.resume()
+    await until('all has come', () => heardBytes === writtenBytes)
+    t.equal(side.connection?.queuedBytes, 0)
+  }
+  t.equal(heard.digest('hex'), written.digest('hex'))
+})
+
+t.test(
+  'what is written to a connection that the other end has reset is an error, once',
+  async (t) => {
+    const { listener, accepted } = await door(t)
+    const side = dial(t, { port: listener.port })
+    await until('both are connected', () => side.isConnected && accepted.length === 1)
+    side.connection?.pause()
+    accepted[0]?.connection?.write(Buffer.from('unread'))
+    accepted[0]?.connection?.destroy()
+    await until('it is over', () => {
+      side.connection?.writeAll([Buffer.from('a'), Buffer.from('b')])
+      return side.error !== 'none'
+    })
+    t.match(side.error, { code: /^(EPIPE|ECONNRESET)$/ })
+  },
+)
 
 t.test('attempts that fail tell why by the name of the errno', async (t) => {
   const { listener } = await door(t)
