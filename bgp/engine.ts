@@ -70,6 +70,8 @@ export class Engine {
   #config: SpeakerConfig
   #announcements = new Map<string, Announcement>()
   readonly #waiting: (() => void)[] = []
+  /** Next hops that lead elsewhere than at the last turn, or nowhere: one walk will do for them all. */
+  readonly #movedNextHops = new Set<number>()
   #turn: Timer | null = null
   #closed = false
   #deferring = false
@@ -94,8 +96,8 @@ export class Engine {
     this.intake.asn = config.asn
     this.intake.refuse(config.refuse)
     ports.tracker.onChange((states) => {
-      this.#onNextHops(this.nextHops.apply(states))
-      if (this.#waiting.length > 0) this.schedule()
+      for (const id of this.nextHops.apply(states)) this.#movedNextHops.add(id)
+      if (this.#movedNextHops.size > 0 || this.#waiting.length > 0) this.schedule()
     })
   }
 
@@ -353,6 +355,7 @@ export class Engine {
 
   /** One bounded turn; returns whether work is left. */
   #run(): boolean {
+    this.#followNextHops()
     let more = false
     const until = this.#ports.clock.now() + decisionMsMax
     const late = (): boolean => this.#ports.clock.now() > until
@@ -368,15 +371,14 @@ export class Engine {
     return false
   }
 
-  #onNextHops(changed: readonly number[]): void {
-    if (changed.length === 0) return
-    const ids = new Set(changed)
-    for (const rib of this.ribs.values()) rib.touchNextHops(ids)
+  /** Has whatever lies behind next hops that have moved decided anew. */
+  #followNextHops(): void {
+    if (this.#movedNextHops.size === 0) return
+    for (const rib of this.ribs.values()) rib.touchNextHops(this.#movedNextHops)
+    this.#movedNextHops.clear()
     for (const peer of this.#members) {
-      const filters = [...peer.filters.values()]
-      if (filters.some((filter) => filter.perNextHop)) this.intake.reconsider(peer)
+      if ([...peer.filters.values()].some((each) => each.perNextHop)) this.intake.reconsider(peer)
     }
-    this.schedule()
   }
 
   #announceOwn(announcement: Announcement): void {

@@ -25,6 +25,8 @@ export class NullFib implements Fib {
   /** In the order of their addresses. */
   #blackholes: readonly string[] = []
   readonly #tracked = new Map<string, number>()
+  /** Tracked since the last answer. */
+  readonly #asked: string[] = []
   readonly #listeners: ((resolutions: readonly Resolution[]) => void)[] = []
   readonly #counters = new Journal().counters
   #settings: FibSettings
@@ -60,9 +62,13 @@ export class NullFib implements Fib {
     this.#tracked.set(nextHop, count + 1)
     if (count > 0) return
     // Not within the call: with a kernel the answer comes later too.
-    queueMicrotask(() => {
-      for (const listener of this.#listeners) listener([resolutionOf(nextHop)])
-    })
+    if (this.#asked.length === 0) queueMicrotask(() => this.#answer())
+    this.#asked.push(nextHop)
+  }
+
+  #answer(): void {
+    const resolutions = this.#asked.splice(0).map(resolutionOf)
+    for (const listener of this.#listeners) listener(resolutions)
   }
 
   untrack(nextHop: string): void {
