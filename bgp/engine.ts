@@ -17,7 +17,7 @@ import { NextHopSets } from './rib/next-hop-sets.ts'
 import { NextHops } from './rib/next-hops.ts'
 import { ineligible } from './rib/paths.ts'
 import { localPeer, PeerTable } from './rib/peers.ts'
-import type { UpdateGroup } from './rib/update-group.ts'
+import { encodingMsMax, type UpdateGroup } from './rib/update-group.ts'
 import type {
   Announcement,
   Clock,
@@ -35,7 +35,7 @@ import type { Negotiated } from './wire/context.ts'
 export const familyNames: readonly FamilyName[] = ['ipv4-unicast', 'ipv6-unicast']
 
 /** Milliseconds a turn spends on decisions; what is left goes on in the next one. */
-const decisionMsMax = 5
+export const decisionMsMax = 5
 
 export interface EnginePorts extends HostPorts {
   readonly clock: Clock
@@ -216,8 +216,7 @@ export class Engine {
 
   /** The Established peer of this number, if there is one. */
   memberOf(number: number): EnginePeer | null {
-    for (const peer of this.#members) if (peer.number === number) return peer
-    return null
+    return [...this.#members].find((peer) => peer.number === number) ?? null
   }
 
   /** Graceful shutdown (RFC 8326): everything is told as the last choice, or as usual again. */
@@ -357,12 +356,11 @@ export class Engine {
   #run(): boolean {
     this.#followNextHops()
     let more = false
-    const until = this.#ports.clock.now() + decisionMsMax
+    let until = this.#ports.clock.now() + decisionMsMax
     const late = (): boolean => this.#ports.clock.now() > until
     for (const rib of this.ribs.values()) if (rib.settle(prefixesPerTurnMax, late)) more = true
-    if (!this.#deferring) {
-      for (const group of this.groups) if (group.flush()) more = true
-    }
+    until += encodingMsMax
+    if (!this.#deferring) for (const group of this.groups) if (group.flush(late)) more = true
     if (more) return true
     const reaped = [...this.ribs.values()].map((rib) => rib.reap(prefixesPerTurnMax))
     if (reaped.includes('more')) return true

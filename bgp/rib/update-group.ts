@@ -28,7 +28,7 @@ import { RoundPace } from './round-pace.ts'
 
 /** Prefixes encoded in one round. */
 export const prefixesPerFlushMax = 16_384
-/** Milliseconds of deciding what to tell in one round; what is left goes on in the next turn. */
+/** Milliseconds of deciding what to tell in a turn, in all groups; what is left goes on in the next. */
 export const encodingMsMax = 5
 
 /** What a group asks of its surroundings. */
@@ -81,7 +81,6 @@ export class UpdateGroup implements RibListener, OutListener {
   #catchingUp = 0
   /** Members that are owed a mark behind what they are being told. */
   readonly #owed = new Set<Member>()
-  readonly #clock: Clock
   readonly #pace: RoundPace
   readonly #onEndOfRibSent: GroupPorts['onEndOfRibSent']
 
@@ -105,7 +104,6 @@ export class UpdateGroup implements RibListener, OutListener {
     this.#selves = [{ number: 0, octets: self }]
     this.#encoder = new BlockEncoder(profile, self, rib)
     this.#catchUpEncoder = new BlockEncoder(profile, self, rib)
-    this.#clock = clock
     this.#pace = new RoundPace(clock, onDue)
     this.#onEndOfRibSent = onEndOfRibSent
     this.#growTo(rib.prefixes.capacity)
@@ -206,11 +204,14 @@ export class UpdateGroup implements RibListener, OutListener {
     this.#log.clear()
   }
 
-  /** Begins a round if one is due, and feeds the members. Returns whether more is to be done now. */
-  flush(): boolean {
+  /**
+   * Begins a round if one is due, and feeds the members. Returns whether more is to be done now.
+   * @param late asked after every `prefixesPerLook` prefixes: whether to leave the rest
+   */
+  flush(late: () => boolean): boolean {
     const work = this.#touched.length + this.#gathering.members.size
     const due = work > 0 && this.#pace.admits(work)
-    if (due) this.#pace.run(work, () => this.#round())
+    if (due) this.#pace.run(work, () => this.#round(late))
     let more = due && this.#touched.length > 0
     for (const cohort of this.#cohorts) if (this.#feed(cohort)) more = true
     for (const member of this.#owed) this.#settleUp(member)
@@ -244,9 +245,9 @@ export class UpdateGroup implements RibListener, OutListener {
   }
 
   /** Tells all members what has changed, and lets those that joined meanwhile set out. */
-  #round(): void {
+  #round(late: () => boolean): void {
     if (this.#touched.length > 0) {
-      this.#encodeTouched()
+      this.#encodeTouched(late)
       for (const member of this.#members.values()) {
         if (member.cohort === null && follow(member, this.#log)) this.#fallBehind(member)
       }
@@ -259,12 +260,11 @@ export class UpdateGroup implements RibListener, OutListener {
     this.#feed(cohort)
   }
 
-  #encodeTouched(): void {
+  #encodeTouched(late: () => boolean): void {
     this.#moved = []
     let left = prefixesPerFlushMax
-    const until = this.#clock.now() + encodingMsMax
     while (left-- > 0 && this.#touched.length > 0) {
-      if (left % prefixesPerLook === 0 && this.#clock.now() > until) break
+      if (left % prefixesPerLook === 0 && late()) break
       const prefix = this.#touched.pop()
       this.#touchedMark[prefix] = 0
       // A dirty prefix is touched again as soon as it is decided.

@@ -176,10 +176,11 @@ export class Bench {
   #tell: (states: readonly NextHopState[]) => void = () => {}
   readonly #sets = new Map<number, string>()
 
-  constructor(config: SpeakerConfig = speaker) {
+  /** @param now milliseconds; time stands still unless told otherwise */
+  constructor(config: SpeakerConfig = speaker, now: () => number = () => 0) {
     this.engine = new Engine(config, {
       clock: {
-        now: () => 0,
+        now,
         wall: () => 0,
         schedule: (_milliseconds, run) => {
           this.#due.push(run)

@@ -4,10 +4,12 @@
  * (RFC 4456 §8), and members that are left far behind.
  */
 import t from 'tap'
+import { decisionMsMax } from '../../bgp/engine.ts'
 import { GroupViews } from '../../bgp/group-views.ts'
 import type { FilterConfig } from '../../bgp/policy/types.ts'
-import { prefixesPerTurnMax } from '../../bgp/rib/family-rib.ts'
+import { prefixesPerLook, prefixesPerTurnMax } from '../../bgp/rib/family-rib.ts'
 import { memberLagBytesMax } from '../../bgp/rib/member.ts'
+import { encodingMsMax } from '../../bgp/rib/update-group.ts'
 import { sentPaths } from '../../bgp/sent-paths.ts'
 import type { FamilyName, PeerConfig } from '../../bgp/types.ts'
 import type { Negotiated } from '../../bgp/wire/context.ts'
@@ -351,6 +353,30 @@ t.test('End-of-RIB comes behind what is known and not decided yet', async (t) =>
   for (let turns = 0; sink.endOfRibs === 0 && turns < 100; turns++) bench.step()
   t.equal(sink.endOfRibs, 1)
   t.equal(sink.told.size, count)
+})
+
+t.test('the time of a turn is shared by all groups, and none of them starves', async (t) => {
+  let milliseconds = 0
+  // Every look at the clock costs a millisecond, and nothing else does.
+  const bench = new Bench(speaker, () => milliseconds++)
+  const source = join(bench, 0)
+  const readers = Array.from({ length: 40 }, (_, number) =>
+    join(bench, 1 + number, { addPathSend: 'Best', addPathLimit: 1 + number }, agreed),
+  )
+  bench.settle()
+  t.equal(new Set(readers.map(({ peer }) => peer.groups.get(family))).size, 40)
+  const count = 2000
+  for (let number = 0; number < count; number++) update(bench, source, number, 20, 0)
+  const told = (): number => readers.reduce((sum, { sink }) => sum + sink.told.size, 0)
+  let most = 0
+  for (let before = 0; before < 40 * count; ) {
+    bench.step()
+    most = Math.max(most, told() - before)
+    before = told()
+  }
+  const inTime = encodingMsMax + decisionMsMax
+  t.ok(most <= (inTime + readers.length) * prefixesPerLook, `at most ${most} prefixes in a turn`)
+  t.ok(readers.every(({ sink }) => sink.told.size === count))
 })
 
 t.test('a member too far behind in the log leaves it and gets only the newest state', async (t) => {
