@@ -4,6 +4,8 @@
  *
  * A turn decides a bounded number of dirty prefixes, hands what came of it to the kernel writer and to
  * the groups, and goes on in a later turn: a flood of routes never stops keepalives or questions.
+ *
+ * This file is long because every way into the tables, and out of them, meets here.
  */
 import { BusyTime } from './busy-time.ts'
 import { PeerFilter, SetEditor } from './filters.ts'
@@ -16,7 +18,7 @@ import type { MemberSink } from './rib/member.ts'
 import { NextHopSets } from './rib/next-hop-sets.ts'
 import { NextHops } from './rib/next-hops.ts'
 import { ineligible } from './rib/paths.ts'
-import { localPeer, PeerTable } from './rib/peers.ts'
+import { localPeer, type PeerFacts, PeerTable } from './rib/peers.ts'
 import { encodingMsMax, type UpdateGroup } from './rib/update-group.ts'
 import type {
   Announcement,
@@ -138,7 +140,7 @@ export class Engine {
     return !this.intake.passesOn(family, prefixes.addresses, prefix * prefixes.words, length)
   }
 
-  /** Tells iBGP peers everything again: what fills in for an absent LOCAL_PREF is in no set. */
+  /** Tells iBGP peers everything again: what fills in for an absent attribute is in no set. */
   #tellInternal(): void {
     for (const peer of this.#members) {
       if (peer.negotiated.ebgp) continue
@@ -182,13 +184,22 @@ export class Engine {
       client: config.routeReflectorClient && !negotiated.ebgp,
       routerId: negotiated.peerRouterId,
     }
-    if (returning !== null) this.peers.set(returning, facts)
+    if (returning !== null) this.#return(returning, facts)
     const number = returning ?? this.peers.add(facts)
     const peer = this.#describe(number, config, negotiated, addresses)
     for (const [family, group] of peer.groups) group.join(number, sink, selfOf(peer, family))
     this.#members.add(peer)
     this.schedule()
     return peer
+  }
+
+  /** What is kept of a peer may carry a router id (RFC 4456 §8) that it has no longer. */
+  #return(number: number, facts: PeerFacts): void {
+    const same = this.peers.routerId[number] === facts.routerId
+    this.peers.set(number, facts)
+    if (same) return
+    for (const rib of this.ribs.values()) rib.touchPeer(number)
+    this.#tellInternal()
   }
 
   /**

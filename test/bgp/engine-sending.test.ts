@@ -324,6 +324,58 @@ t.test('ORIGINATOR_ID and CLUSTER_LIST are right for each source and each sink',
   }
 })
 
+t.test('a peer that returns with another router id is reflected under that one', async (t) => {
+  const bench = new Bench()
+  const { engine } = bench
+  const { peer } = join(bench, 0)
+  const other = join(bench, 2)
+  const { sink } = join(bench, 1)
+  for (const source of [{ peer, sink }, other]) update(bench, source, 1, 20, 0)
+  bench.settle()
+  t.match(sink.told.get(prefix), '"originatorId":"10.1.0.0"')
+  engine.leave(peer, [family])
+  bench.settle()
+  const renumbered = { ...peer.negotiated, peerRouterId: 0x0a010009 }
+  const { addresses, number, config } = peer
+  const back = engine.join(config, renumbered, addresses, new Listener(renumbered), number)
+  bench.settle()
+  t.match(sink.told.get(prefix), '"originatorId":"10.1.0.2"', 'the lower router id wins now')
+  engine.leave(other.peer)
+  bench.settle()
+  t.match(sink.told.get(prefix), '"originatorId":"10.1.0.9"')
+  t.equal(back.number, number)
+})
+
+t.test('what is kept of a peer is told anew when it returns with another router id', async (t) => {
+  const bench = new Bench()
+  const { engine } = bench
+  const { peer } = join(bench, 0)
+  const { sink } = join(bench, 1)
+  update(bench, { peer, sink }, 1, 20, 0)
+  bench.settle()
+  engine.leave(peer, [family])
+  bench.settle()
+  const { updates } = sink
+  for (const [peerRouterId, told] of [
+    [peer.negotiated.peerRouterId, 0],
+    [0x0a010009, 1],
+  ] as const) {
+    const agreed = { ...peer.negotiated, peerRouterId }
+    const again = engine.join(
+      peer.config,
+      agreed,
+      peer.addresses,
+      new Listener(agreed),
+      peer.number,
+    )
+    bench.settle()
+    t.equal(sink.updates - updates, told, told === 0 ? 'the same: nothing is said' : 'another')
+    engine.leave(again, [family])
+    bench.settle()
+  }
+  t.match(sink.told.get(prefix), '"originatorId":"10.1.0.9"')
+})
+
 t.test('a number that groups still know is not given to another peer', async (t) => {
   const bench = new Bench()
   const { engine } = bench
