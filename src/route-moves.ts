@@ -5,9 +5,9 @@
  */
 
 import type { EventView } from '../api/views.ts'
-import { formatPrefix } from '../bgp/index.ts'
 import type { Clock, RouteChanges, Timer } from '../bgp/types.ts'
 import type { EventLog } from './event-log.ts'
+import { FirstPrefixes } from './first-prefixes.ts'
 import { joinWords } from './intent/problem.ts'
 
 /** Prefixes that one event names; the others are counted. */
@@ -58,13 +58,6 @@ interface Outage {
   readonly others: Set<string>
 }
 
-interface Move {
-  /** Sorts as addresses do. */
-  readonly order: string
-  /** null: no longer wanted. */
-  readonly to: Destination | null
-}
-
 interface Burst {
   readonly loss: boolean
   readonly peers: Set<string | null>
@@ -72,9 +65,9 @@ interface Burst {
   /** By the reason, such as "link eth0 has no carrier". */
   readonly outages: Map<string, Outage>
   readonly begunMs: number
-  readonly named: Map<string, Move>
-  /** What sorts out most prefixes that aren't named, before any text is made: a busy table is large. */
-  readonly marks: Set<number>
+  readonly named: FirstPrefixes
+  /** Where each of those named leads now; null: no longer wanted. */
+  readonly destinations: (Destination | null)[]
   /** Changes of prefixes beyond those named. */
   readonly unnamed: { changed: number; gone: number }
   timer: Timer
@@ -98,7 +91,8 @@ export class RouteMoves {
 
   /**
    * The changes on their way to the kernel writer, before its thread takes their memory. Constant work
-   * where nothing has happened.
+   * where nothing has happened, and else a few numbers read a row: a whole table comes through here when
+   * a peer comes up.
    */
   note(changes: RouteChanges): void {
     for (const { id, nextHops, peers } of changes.sets) {
@@ -108,30 +102,23 @@ export class RouteMoves {
     }
     const burst = this.#burst
     if (burst === null || changes.count === 0) return
-    for (let row = 0; row < changes.count; row++) {
-      if (this.#name(burst, changes, row)) continue
-      if (changes.nextHopSets[row] === 0) burst.unnamed.gone++
-      else burst.unnamed.changed++
+    const { named, destinations, unnamed } = burst
+    const { count, nextHopSets } = changes
+    let others = count
+    let gone = 0
+    for (let row = 0; row < count; row++) if (nextHopSets[row] === 0) gone++
+    for (let row = named.nextRow(changes, 0); row < count; row = named.nextRow(changes, row + 1)) {
+      const place = named.placeOf(changes, row)
+      if (place < 0) continue
+      const set = nextHopSets[row] as number
+      // The newest row of a prefix holds.
+      destinations[place] = set === 0 ? null : (this.#sets.get(set) ?? unknownDestination)
+      others--
+      if (set === 0) gone--
     }
+    unnamed.gone += gone
+    unnamed.changed += others - gone
     this.#waitOn(burst)
-  }
-
-  /** Whether the row's prefix is one of those named; the newest row of a prefix holds. */
-  #name({ named, marks }: Burst, changes: RouteChanges, row: number): boolean {
-    const { addresses, family, lengths, nextHopSets } = changes
-    const size = family === 'ipv4-unicast' ? 1 : 4
-    const words = addresses.subarray(row * size, (row + 1) * size)
-    const length = lengths[row] as number
-    const full = named.size >= movesNamedMax
-    const mark = markOf(words, length)
-    if (full && !marks.has(mark)) return false
-    const prefix = formatPrefix(family, words, 0, length)
-    if (full && !named.has(prefix)) return false
-    const set = nextHopSets[row] as number
-    const to = set === 0 ? null : (this.#sets.get(set) ?? unknownDestination)
-    marks.add(mark)
-    named.set(prefix, { order: orderOf(words), to })
-    return true
   }
 
   close(): void {
@@ -155,8 +142,8 @@ export class RouteMoves {
         causes: new Set(),
         outages: new Map(),
         begunMs: this.#clock.now(),
-        named: new Map(),
-        marks: new Set(),
+        named: new FirstPrefixes(movesNamedMax),
+        destinations: [],
         unnamed: { changed: 0, gone: 0 },
         timer: this.#clock.schedule(quietMs, () => this.#tell()),
       }
@@ -199,14 +186,16 @@ export class RouteMoves {
   #tell(): void {
     const burst = this.#burst
     this.#burst = null
-    if (burst === null || burst.named.size === 0) return
+    if (burst === null || burst.named.count === 0) return
     const [peer = null] = burst.peers.size === 1 ? burst.peers : []
-    const moves = [...burst.named].sort(([, a], [, b]) => (a.order < b.order ? -1 : 1))
-    const routes = moves.map(([prefix, { to }]) => ({
-      prefix,
-      nextHops: to === null ? null : to.nextHops,
-      peers: to === null ? [] : to.peers.map((address) => this.#nameOf(address) ?? address),
-    }))
+    const routes = burst.named.inOrder().map((place) => {
+      const to = burst.destinations[place] ?? null
+      return {
+        prefix: burst.named.format(place),
+        nextHops: to === null ? null : to.nextHops,
+        peers: to === null ? [] : to.peers.map((address) => this.#nameOf(address) ?? address),
+      }
+    })
     const named = routes.filter(({ nextHops }) => nextHops !== null).length
     const changed = named + burst.unnamed.changed
     const gone = routes.length - named + burst.unnamed.gone
@@ -223,19 +212,6 @@ export class RouteMoves {
 
 /** Peers of an outage that an event names; a link may take thousands along. */
 const peersNamedMax = 16
-
-/** Different prefixes may share one, seldom. */
-function markOf(words: Uint32Array, length: number): number {
-  let mark = length
-  for (const word of words) mark = Math.imul(mark, 0x01000193) ^ word
-  return mark
-}
-
-/** Of one family: hexadecimal digits of equal length. IPv4 is shorter and so comes first. */
-function orderOf(words: Uint32Array): string {
-  const digits = [...words].map((word) => word.toString(16).padStart(8, '0'))
-  return `${words.length}${digits.join('')}`
-}
 
 function formatOutage([reason, { peers, others }]: [string, Outage]): string {
   if (peers.size === 0 && others.size === 1) {

@@ -1,7 +1,10 @@
 /** What is told of routes that move after a peer or a next hop went or came. */
+import fc from 'fast-check'
 import t from 'tap'
+import { formatPrefix } from '../../bgp/index.ts'
 import type { RouteChanges } from '../../bgp/types.ts'
 import { EventLog } from '../../src/event-log.ts'
+import { FirstPrefixes } from '../../src/first-prefixes.ts'
 import { movesNamedMax, RouteMoves } from '../../src/route-moves.ts'
 import { FakeClock } from '../bgp/clock.ts'
 
@@ -180,3 +183,79 @@ t.test('further prefixes are counted, and an endless burst is told in parts', as
   moves.close()
   t.equal(clock.pending, 0)
 })
+
+t.test('IPv4 comes before IPv6, and the shorter of two prefixes of an address first', async (t) => {
+  const { clock, moves, told, happen } = stage()
+  happen('peer.down')
+  const sixes: RouteChanges = {
+    family: 'ipv6-unicast',
+    count: 3,
+    addresses: Uint32Array.of(0xfd000000, 0, 0, 1, 0xfd000000, 0, 0, 0, 0x20010db8, 0, 0, 0),
+    lengths: Uint8Array.of(128, 8, 32),
+    nextHopSets: new Uint32Array(3),
+    sets: [],
+  }
+  moves.note(sixes)
+  moves.note({ ...changes([0, 0]), addresses: Uint32Array.of(0x0a000000, 0x0a000000) })
+  moves.note({ ...changes([0]), lengths: Uint8Array.of(8) })
+  clock.advance(1000)
+  const routes = (told()[0]?.data?.['routes'] ?? []) as readonly { prefix: string }[]
+  t.same(
+    routes.map(({ prefix }) => prefix),
+    ['10.0.0.0/8', '10.0.0.0/24', '2001:db8::/32', 'fd00::/8', 'fd00::1/128'],
+  )
+})
+
+const seed = 1792
+
+/** Few different prefixes, so that they come again. */
+const batches = fc.array(
+  fc
+    .record({
+      family: fc.constantFrom('ipv4-unicast' as const, 'ipv6-unicast' as const),
+      networks: fc.array(fc.nat(7), { maxLength: 20 }),
+      length: fc.constantFrom(24, 32),
+    })
+    .map(({ family, networks, length }): RouteChanges => {
+      const size = family === 'ipv4-unicast' ? 1 : 4
+      const words = networks.flatMap((network) => [network << 24, 0, 0, 0].slice(0, size))
+      return {
+        family,
+        count: networks.length,
+        addresses: Uint32Array.from(words),
+        lengths: new Uint8Array(networks.length).fill(length),
+        nextHopSets: new Uint32Array(networks.length),
+        sets: [],
+      }
+    }),
+  { maxLength: 8 },
+)
+
+t.test(
+  `the first prefixes are told from all others as by their texts (seed ${seed})`,
+  async (t) => {
+    const max = 5
+    fc.assert(
+      fc.property(batches, (all) => {
+        const first = new FirstPrefixes(max)
+        const texts: string[] = []
+        for (const batch of all) {
+          const size = batch.family === 'ipv4-unicast' ? 1 : 4
+          let next = first.nextRow(batch, 0)
+          for (let row = 0; row < batch.count; row++) {
+            const length = batch.lengths[row] as number
+            const text = formatPrefix(batch.family, batch.addresses, row * size, length)
+            if (texts.length < max && !texts.includes(text)) texts.push(text)
+            const place = row < next ? -1 : first.placeOf(batch, row)
+            if (place !== texts.indexOf(text)) return false
+            if (place >= 0 && first.format(place) !== text) return false
+            if (row === next) next = first.nextRow(batch, row + 1)
+          }
+        }
+        return first.count === texts.length
+      }),
+      { seed, numRuns: 500 },
+    )
+    t.pass('in the same places')
+  },
+)
