@@ -19,7 +19,7 @@ import type { PathView, PeerView } from '../bgp/types.ts'
 import type { FibDifference, FibLookup, FibNexthop, FibRouteView, FibStatus } from '../fib/types.ts'
 import type { Agent } from './agent.ts'
 import type { RequestTally } from './cluster/api-client.ts'
-import { conditionOf } from './conditions.ts'
+import { conditionOf, troublesOf } from './conditions.ts'
 import { coversPrefix, knownPrefix } from './config/address.ts'
 import { emptyResources } from './config/resources.ts'
 import { markCutOff } from './cut-off.ts'
@@ -104,12 +104,7 @@ export class AgentAnswers implements AgentViews {
       },
       fib: kernel.status,
       announcements: agent.holdDown.announced,
-      conditions: [
-        ...agent.cutOff,
-        ...agent.problems,
-        ...agent.holdDown.problems,
-        ...kernel.problems,
-      ].map(conditionOf),
+      conditions: troublesOf(agent, kernel.problems).map(conditionOf),
       loopDelay: this.#delay(),
     }
   }

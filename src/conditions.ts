@@ -3,6 +3,7 @@
  * lasts.
  */
 import type { ConditionView } from '../api/views.ts'
+import type { Agent } from './agent.ts'
 import { type ConfigProblem, formatPlace } from './config/problem.ts'
 import type { EventLog, Happening } from './event-log.ts'
 import type { Problem } from './intent/types.ts'
@@ -31,6 +32,14 @@ export function tellNew(
 ): ReadonlySet<string> {
   for (const problem of problems) if (!known.has(problem.message)) events.add(newsOf(problem))
   return new Set(problems.map(({ message }) => message))
+}
+
+/** All that is wrong with a node at present, from whoever may know of something. */
+export function troublesOf(
+  { cutOff, holdDown, problems }: Agent,
+  kernel: readonly Problem[],
+): readonly (Problem | ConfigProblem)[] {
+  return [...cutOff, ...problems, ...holdDown.problems, ...kernel]
 }
 
 export function conditionOf(problem: Problem | ConfigProblem): ConditionView {

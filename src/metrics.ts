@@ -10,6 +10,8 @@ import type { PeerView } from '../bgp/types.ts'
 import type { FibStatus } from '../fib/types.ts'
 import type { Agent } from './agent.ts'
 import type { RequestTally } from './cluster/api-client.ts'
+import { troublesOf } from './conditions.ts'
+import { meshOrigin } from './intent/session.ts'
 import type { Problem } from './intent/types.ts'
 import { version } from './version.ts'
 
@@ -109,7 +111,7 @@ export function createMetrics(
       showTables(show, agent)
       showKernel(show, status)
       showRequests(show, requests())
-      showConditions(show, [...agent.cutOff, ...agent.problems, ...problems])
+      showConditions(show, troublesOf(agent, problems))
       for (const [level, count] of happened.levels) show('events_total', count, { level })
       for (const [reason, count] of happened.ends) show('session_ends_total', count, { reason })
       show('info', 1, { version, node: agent.node })
@@ -178,9 +180,9 @@ function isSingle(view: PeerView): boolean {
 }
 
 /** Peers that come and go with nodes are counted together; those of a BGPPeer are shown one by one. */
-function groupOf({ dynamic, name }: PeerView): 'mesh' | 'dynamic' | null {
+function groupOf({ dynamic, origin }: PeerView): 'mesh' | 'dynamic' | null {
   if (dynamic) return 'dynamic'
-  return name.startsWith('mesh.') ? 'mesh' : null
+  return origin === meshOrigin ? 'mesh' : null
 }
 
 function showPeers(show: Show, views: readonly PeerView[]): void {

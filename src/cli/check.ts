@@ -12,6 +12,7 @@ import type { Problem } from '../intent/types.ts'
 import { checkHost, thisHost } from './check-host.ts'
 import { type Output, show } from './output.ts'
 import { EXIT_OK, EXIT_USAGE, type Terminal } from './terminal.ts'
+import { formatRemark, plural } from './words.ts'
 
 /** Every node costs a look at every other one; a sample of a large fleet finds the same faults. */
 const nodesJudgedMax = 200
@@ -46,8 +47,8 @@ export function runCheck(
       text: () =>
         [
           ...problems.map(formatProblem),
-          ...meaning.map((problem) => `${directory}: ${formatMeaning(problem)}`),
-          ...host.map(formatMeaning),
+          ...meaning.map((problem) => `${directory}: ${formatRemark(problem)}`),
+          ...host.map(formatRemark),
           summary,
           '',
         ].join('\n'),
@@ -61,11 +62,6 @@ function judgeNodes(resources: ResourceSet): Problem[] {
   const nodes = surveyNodes(resources).nodes.slice(0, nodesJudgedMax)
   const problems = nodes.flatMap((node) => computeIntent(resources, node.name).problems)
   return [...new Map(problems.map((problem) => [JSON.stringify(problem), problem])).values()]
-}
-
-function formatMeaning(problem: Problem): string {
-  const remedy = problem.remedy === null ? '' : `; ${problem.remedy}`
-  return `${problem.severity}: ${problem.subject}: ${problem.message}${remedy}`
 }
 
 function summarizeHost(problems: readonly Problem[]): string {
@@ -90,7 +86,6 @@ function summarize(counts: Counts, problems: readonly Problem[]): string {
     problems.filter((problem) => problem.severity === severity).length
   const [errors, warnings] = [count('error'), count('warning')]
   const verdict = errors > 0 ? 'not valid' : 'valid'
-  const plural = (number: number, noun: string) => `${number} ${noun}${number === 1 ? '' : 's'}`
   const found = `${plural(errors, 'error')}, ${plural(warnings, 'warning')}`
   const what = `${plural(counts.nodes, 'node')}, ${plural(counts.bgpPeers, 'BGPPeer')}`
   return `${verdict}: ${what}; ${found}`

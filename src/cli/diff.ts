@@ -19,6 +19,7 @@ import { computeIntent } from '../intent/intent.ts'
 import type { AgentClient } from './client.ts'
 import type { Answer } from './output.ts'
 import { EXIT_NEGATIVE, EXIT_OK, EXIT_USAGE, printable } from './terminal.ts'
+import { formatRemark } from './words.ts'
 
 const valueLengthMax = 120
 
@@ -35,13 +36,7 @@ export async function askChanges(
   const difference = compareIntents(inForce, showIntent(intent))
   const failed = hasErrors(problems) || intent.node === null
   const all = [...problems, ...intent.problems]
-  const troubles = [
-    ...problems.map(formatProblem),
-    ...intent.problems.map(
-      ({ severity, subject, message, remedy }) =>
-        `${severity}: ${subject}: ${message}${remedy === null ? '' : `; ${remedy}`}`,
-    ),
-  ]
+  const troubles = [...problems.map(formatProblem), ...intent.problems.map(formatRemark)]
   return {
     data: { node, difference, problems: all },
     text: () => [describeDifference(difference), ...troubles, ''].join('\n'),

@@ -58,8 +58,6 @@ function formatPeers(
   more: readonly Column<PeerView>[],
 ): string {
   if (peers.length === 0) return 'no peers\n'
-  const sum = (peer: PeerView, count: (family: PeerFamilyView) => number) =>
-    peer.families.reduce((total, family) => total + count(family), 0)
   const columns: readonly Column<PeerView>[] = [
     { title: 'NAME', value: (peer) => peer.name },
     { title: 'ADDRESS', value: (peer) => peer.address },
@@ -70,9 +68,9 @@ function formatPeers(
       value: (peer) => ({ text: peer.state, tone: toneOf(peer) }),
     },
     { title: 'FOR', value: (peer) => ageOf(peer, now()), align: 'right' },
-    { title: 'RECEIVED', value: (peer) => sum(peer, (family) => family.received), align: 'right' },
-    { title: 'ACCEPTED', value: (peer) => sum(peer, (family) => family.accepted), align: 'right' },
-    { title: 'SENT', value: (peer) => sum(peer, (family) => family.advertised), align: 'right' },
+    { title: 'RECEIVED', value: (peer) => sumOf(peer, 'received'), align: 'right' },
+    { title: 'ACCEPTED', value: (peer) => sumOf(peer, 'accepted'), align: 'right' },
+    { title: 'SENT', value: (peer) => sumOf(peer, 'advertised'), align: 'right' },
     { title: 'REASON', value: (peer) => peer.reason },
     ...more,
   ]
@@ -121,14 +119,23 @@ function formatPeer(peer: PeerView, { colour, now }: Terminal): string {
   return `${fields}\n${formatTable(peer.families, columns, colour)}`
 }
 
+/** How it goes with a session. */
+export type PeerTone = Extract<Tone, 'good' | 'warn' | 'bad'>
+
 /** Established with a reason: nothing reaches the peer, and the hold timer has yet to notice. */
-function toneOf({ reason, state }: PeerView): Tone {
+export function toneOf({ reason, state }: PeerView): PeerTone {
   if (state !== 'Established') return 'bad'
   return reason === null ? 'good' : 'warn'
 }
 
-function ageOf(peer: PeerView, now: number): string {
-  return peer.since === null ? '' : formatDuration(now - peer.since)
+/** How long it has been in its state. */
+export function ageOf({ since }: PeerView, now: number): string {
+  return since === null ? '' : formatDuration(now - since)
+}
+
+/** Of all families. */
+export function sumOf(peer: PeerView, name: 'received' | 'accepted' | 'advertised'): number {
+  return peer.families.reduce((sum, family) => sum + family[name], 0)
 }
 
 function formatTimers({ holdSeconds, keepaliveSeconds }: PeerView): string | null {

@@ -10,6 +10,7 @@ import type { Intent, Problem } from '../intent/types.ts'
 import { type Output, show } from './output.ts'
 import { type Column, formatFields, formatTable } from './table.ts'
 import { EXIT_OK, EXIT_USAGE, type Terminal } from './terminal.ts'
+import { formatRemark } from './words.ts'
 
 /** What `-o json` prints; stable. */
 export interface PlanView {
@@ -128,10 +129,7 @@ function describeRole(config: Session['config']): string {
 
 function describePlan({ intent, sessions }: Plan): string {
   const { node, fib } = intent
-  const remarks = intent.problems.map(
-    ({ severity, subject, message, remedy }) =>
-      `${severity}: ${subject}: ${message}${remedy === null ? '' : `; ${remedy}`}\n`,
-  )
+  const remarks = intent.problems.map((problem) => `${formatRemark(problem)}\n`)
   if (node === null) return remarks.join('')
   const head = formatFields([
     ['node', `${node.name}, AS ${node.asn}, router id ${node.routerId}`],

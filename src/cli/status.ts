@@ -23,7 +23,7 @@ const CONDITIONS_MIN = 3
 
 export type Health = 'healthy' | 'degraded' | 'not ready' | 'unhealthy'
 
-const TONES: Readonly<Record<Health, Tone>> = {
+export const healthTones: Readonly<Record<Health, Tone>> = {
   healthy: 'good',
   degraded: 'warn',
   'not ready': 'warn',
@@ -70,7 +70,7 @@ function formatStatus(
   ].join('  ')
   const why = node.readyReason === null ? '' : `${printable(node.readyReason)}\n`
   const parts = [
-    `${paint(health, TONES[health], colour)}  ${printable(head)}\n${why}`,
+    `${paint(health, healthTones[health], colour)}  ${printable(head)}\n${why}`,
     formatFields(fieldsOf(node)),
     formatTroubled(troubled, colour),
   ].filter((part) => part !== '')

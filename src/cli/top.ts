@@ -9,7 +9,8 @@ import type { NodeView } from '../../api/views.ts'
 import type { PeerView } from '../../bgp/types.ts'
 import type { AgentClient } from './client.ts'
 import { formatError } from './output.ts'
-import { judge } from './status.ts'
+import { ageOf, sumOf, toneOf } from './peers.ts'
+import { healthTones, judge } from './status.ts'
 import { type Column, formatTable, paint } from './table.ts'
 import { CommandError, EXIT_OK, printable, type Terminal } from './terminal.ts'
 import { formatDuration } from './words.ts'
@@ -106,14 +107,15 @@ function format(now: Sample, before: Sample | null, terminal: Terminal): string 
     node.fib.mode === 'none' ? 'kernel off' : `kernel ${node.fib.installed}/${node.fib.wanted}`,
     `loop p99 ${node.loopDelay.p99.toFixed(1)} ms`,
   ].join('   ')
-  const tone = health === 'healthy' ? 'good' : health === 'unhealthy' ? 'bad' : 'warn'
   const rows = rowsOf(now, before)
   const table =
     rows.length === 0 ? 'no peers\n' : formatTable(rows, columnsFor(terminal), terminal.colour)
-  return `${paint(health, tone, terminal.colour)}  ${head}\n\n${table}`
+  return `${paint(health, healthTones[health], terminal.colour)}  ${head}\n\n${table}`
 }
 
-/** Those that are down first, then the busiest. */
+const urgency = { bad: 2, warn: 1, good: 0 } as const
+
+/** Those that are down first, then those that won't last, then the busiest. */
 function rowsOf(now: Sample, before: Sample | null): readonly Row[] {
   const known = new Map(before?.peers.map((peer) => [peer.name, peer]))
   const seconds = before === null ? 0 : (now.at - before.at) / 1000
@@ -127,33 +129,21 @@ function rowsOf(now: Sample, before: Sample | null): readonly Row[] {
       sent: rate(peer.messages.sent.update, last?.messages.sent.update),
     }
   })
-  const isDown = ({ peer }: Row) => Number(peer.state !== 'Established')
+  const urgent = ({ peer }: Row) => urgency[toneOf(peer)]
   const busy = ({ received, sent }: Row) => (received ?? 0) + (sent ?? 0)
-  return rows.sort((a, b) => isDown(b) - isDown(a) || busy(b) - busy(a))
+  return rows.sort((a, b) => urgent(b) - urgent(a) || busy(b) - busy(a))
 }
 
 function columnsFor({ now }: Terminal): readonly Column<Row>[] {
-  const total = ({ peer }: Row, name: 'received' | 'advertised') =>
-    peer.families.reduce((sum, family) => sum + family[name], 0)
   const rate = (value: number | null) => (value === null ? '' : value.toFixed(1))
   return [
     { title: 'PEER', value: ({ peer }) => peer.name },
-    {
-      title: 'STATE',
-      value: ({ peer: { state } }) => ({
-        text: state,
-        tone: state === 'Established' ? 'good' : 'bad',
-      }),
-    },
-    {
-      title: 'FOR',
-      value: ({ peer: { since } }) => (since === null ? '' : formatDuration(now() - since)),
-      align: 'right',
-    },
+    { title: 'STATE', value: ({ peer }) => ({ text: peer.state, tone: toneOf(peer) }) },
+    { title: 'FOR', value: ({ peer }) => ageOf(peer, now()), align: 'right' },
     { title: 'UPDATES IN/S', value: ({ received }) => rate(received), align: 'right' },
     { title: 'OUT/S', value: ({ sent }) => rate(sent), align: 'right' },
-    { title: 'RECEIVED', value: (row) => total(row, 'received'), align: 'right' },
-    { title: 'SENT', value: (row) => total(row, 'advertised'), align: 'right' },
+    { title: 'RECEIVED', value: ({ peer }) => sumOf(peer, 'received'), align: 'right' },
+    { title: 'SENT', value: ({ peer }) => sumOf(peer, 'advertised'), align: 'right' },
     { title: 'QUEUED', value: ({ peer }) => peer.queuedBytes || '', align: 'right' },
     { title: 'FLAPS', value: ({ peer }) => peer.flaps, align: 'right' },
     { title: 'REASON', value: ({ peer }) => peer.reason },

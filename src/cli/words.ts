@@ -3,6 +3,7 @@
  */
 import type { AttributesView, PathView } from '../../bgp/types.ts'
 import type { FibStatus, Gateway } from '../../fib/types.ts'
+import type { Problem } from '../intent/types.ts'
 
 const SECOND_MS = 1000
 const units: readonly (readonly [letter: string, seconds: number])[] = [
@@ -78,6 +79,11 @@ export function formatTroubles(fib: FibStatus): string[] {
     ...(fib.conflicts > 0 ? [plural(fib.conflicts, 'conflict')] : []),
     ...(fib.stale > 0 ? [`${fib.stale} stale`] : []),
   ]
+}
+
+/** `warning: Node/n1: it has no IPv6 address; set the annotation …`: of what has no place in a file. */
+export function formatRemark({ severity, subject, message, remedy }: Problem): string {
+  return `${severity}: ${subject}: ${message}${remedy === null ? '' : `; ${remedy}`}`
 }
 
 export function plural(count: number, one: string, many = `${one}s`): string {

@@ -34,6 +34,9 @@ export interface Sessions {
   readonly problems: readonly Problem[]
 }
 
+/** What made a peer that no BGPPeer asks for; shown, and counted by. */
+export const meshOrigin = 'mesh'
+
 /** Fields that are read and not enforced yet; the words complete "… is not enforced yet". */
 export const notEnforced: readonly (readonly [keyof BgpPeerSpec, string])[] = [
   ['interface', 'interface'],
@@ -246,7 +249,7 @@ function maxPrefixesOf({ maxPrefixes }: BgpPeerSpec): PeerConfig['maxPrefixes'] 
 }
 
 function describeOrigin({ source, scope }: Peering): string {
-  if (source === null) return 'mesh'
+  if (source === null) return meshOrigin
   return scope === 'reverse' ? `reverse of BGPPeer ${source.name}` : `BGPPeer ${source.name}`
 }
 

@@ -1,6 +1,7 @@
 /** Announcements that follow endpoints: they go at once, and come back when the hold-down is over. */
 import t from 'tap'
 import type { Announcement } from '../../bgp/types.ts'
+import { AgentAnswers } from '../../src/agent-views.ts'
 import { goneMax, HoldDown } from '../../src/hold-down.ts'
 import { FakeClock } from '../bgp/clock.ts'
 import { waitUntil } from '../network/wait.ts'
@@ -145,6 +146,12 @@ endpoints: [{nodeName: n1, conditions: {ready: ${ready}}}]
     () => scene.agent.holdDown.problems.length,
     (count) => count === 1,
   )
+  const answers = new AgentAnswers(scene.agent)
+  t.teardown(() => answers.close())
+  const { conditions } = await answers.node()
+  t.match(conditions, [{ reason: 'AnnouncementHeldDown', severity: 'info' }])
+  const { body } = await answers.metrics()
+  t.match(body, /^routelet_conditions\{severity="info"\} 1$/m, 'counted as it is shown')
   scene.clock.advance(10_000)
   t.same(announced(), [podCidr, '192.0.2.0/24', flapping])
 })

@@ -48,6 +48,22 @@ t.test('conditions are counted by severity', async (t) => {
   await agent.close()
 })
 
+t.test('mesh peers are counted together, whatever the others are called', async (t) => {
+  const other = `---
+apiVersion: v1
+kind: Node
+metadata: {name: n2}
+status: {addresses: [{type: InternalIP, address: 10.0.0.3}]}
+`
+  const named = peer.replace('name: tor', 'name: mesh.tor')
+  const { agent } = await started(node() + other + named)
+  const { body } = await createMetrics(agent, delay).read()
+  t.match(body, /^routelet_group_peers\{group="mesh",state="\w+"\} 1$/m)
+  t.match(body, /^routelet_peer_up\{peer="mesh\.tor",type="ebgp"\} 0$/m)
+  t.notMatch(body, /peer="mesh\.n2/)
+  await agent.close()
+})
+
 t.test('requests to an API server are counted by verb and status', async (t) => {
   const { agent } = await started(node() + peer)
   const requests = () =>

@@ -65,6 +65,7 @@ export function stage(manifests: string, overrides: Partial<AgentPorts> = {}): S
     random: () => 0.5,
     marker: null,
     hostIsStopping: async () => false,
+    warmUp: async () => {},
     ...overrides,
   })
   return { agent, clock, network, write: (text) => listener(snapshotOf(text)) }

@@ -209,6 +209,40 @@ t.test('goals are judged against the best peer of the same question', async (t) 
   t.equal(reached('5,000 nodes'), undefined, 'what was not measured is not shown')
 })
 
+t.test(
+  'one sink that stops reading is judged in each size, against runs of that size',
+  async (t) => {
+    const feed = (daemon: string, prefixes: number, seconds: number, slow: object): Run => ({
+      ...sampleRun(daemon, 0),
+      ...{ scenario: 'feed', size: { prefixes, feeders: 1, sinks: 5, ...slow } },
+      measures: {
+        'right.seconds': seconds,
+        ...('slow' in slow ? { 'catchUp.seconds': 0.5, 'slow.queuedBytesMost': 2 ** 20 } : {}),
+      },
+    })
+    const slow = { slow: 1 }
+    const rows = renderGoals([
+      ...[feed('routelet', 100_000, 2, slow), feed('bird2', 300_000, 4, slow)],
+      ...[feed('routelet', 300_000, 3, slow), feed('routelet', 300_000, 2, {})],
+      feed('bird2', 300_000, 1, {}),
+    ]).split('\n')
+    const cells = rows.slice(2).map((row) => row.split('|').map((cell) => cell.trim()))
+    t.match(
+      cells.map(([, title, limit, , ratio, verdict]) => [title, limit, ratio, verdict]),
+      [
+        [/100,000 prefixes: the others all right/, 'nothing to compare with', '', ''],
+        [/without the slow one/, 'nothing to compare with', '', ''],
+        [/bytes queued/, '1,152 KiB', '0.89', 'yes'],
+        [/reads on/, 'completes, all right', '', 'yes'],
+        [/300,000 prefixes: the others all right/, '4.00 s (bird2)', '0.75', 'yes'],
+        [/without the slow one/, '2.00 s (without)', '1.50', '**no**'],
+        [/bytes queued/, '1,152 KiB', '0.89', 'yes'],
+        [/reads on/, 'completes, all right', '', 'yes'],
+      ],
+    )
+  },
+)
+
 t.test('the scaling note says what a fleet needs, once there are sizes enough', async (t) => {
   const law = (clients: number) => 0.01 + 2e-4 * clients + 3e-7 * clients * (clients - 1)
   const clusters = [100, 500, 1000, 2000, 5000].map((nodes) => ({

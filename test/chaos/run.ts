@@ -11,7 +11,7 @@ import { measureFailover, type Outage } from '../failover/failover.ts'
 import type { FailedRun } from '../failover/kept.ts'
 import { nodeDaemons } from '../failover/node-daemons.ts'
 import { renderTable } from '../failover/page.ts'
-import type { Scope } from '../network/namespaces.ts'
+import { inScope, type Scope } from '../network/namespaces.ts'
 import { runCampaign } from './campaign.ts'
 import { restartUnderTraffic } from './restart.ts'
 
@@ -28,18 +28,6 @@ const { values, positionals } = parseArgs({
     page: { type: 'boolean', default: false },
   },
 })
-
-class Teardowns implements Scope {
-  readonly #runs: (() => Promise<void> | void)[] = []
-
-  teardown(run: () => Promise<void> | void): void {
-    this.#runs.push(run)
-  }
-
-  async run(): Promise<void> {
-    for (const run of this.#runs.reverse()) await run()
-  }
-}
 
 async function chaos(scope: Scope): Promise<boolean> {
   const seed = Number(values.seed ?? Date.now() % 1_000_000)
@@ -87,17 +75,14 @@ async function failover(): Promise<boolean> {
         continue
       }
       for (let run = 0; run < Number(values.runs); run++) {
-        // A network for each, gone before the next is measured.
-        const own = new Teardowns()
         try {
           versions[daemon.name] = await daemon.version()
-          await measureFailover(own, daemon, prefixes, found)
+          // A network for each, gone before the next is measured.
+          await inScope((own) => measureFailover(own, daemon, prefixes, found))
         } catch (error) {
           const reason = error instanceof Error ? error.message : String(error)
           failures.push({ daemon: daemon.name, prefixes, reason })
           tell(`${daemon.name}, ${prefixes} prefixes: ${reason}`)
-        } finally {
-          await own.run()
         }
       }
     }
@@ -111,17 +96,12 @@ function tell(line: string): void {
   console.log(line)
 }
 
-const scope = new Teardowns()
-try {
-  const [mode = 'chaos'] = positionals
-  const modes: Readonly<Record<string, (scope: Scope) => Promise<boolean>>> = {
-    chaos,
-    restart,
-    failover,
-  }
-  const work = modes[mode]
-  if (!work) throw new Error(`no mode ${mode}; there are ${Object.keys(modes).join(', ')}`)
-  process.exitCode = (await work(scope)) ? 0 : 1
-} finally {
-  await scope.run()
+const [mode = 'chaos'] = positionals
+const modes: Readonly<Record<string, (scope: Scope) => Promise<boolean>>> = {
+  chaos,
+  restart,
+  failover,
 }
+const work = modes[mode]
+if (!work) throw new Error(`no mode ${mode}; there are ${Object.keys(modes).join(', ')}`)
+process.exitCode = (await inScope(work)) ? 0 : 1

@@ -25,7 +25,7 @@ export class FakeTerminal implements Terminal {
   out = ''
   error = ''
   readonly interactive: boolean
-  readonly colour = false
+  readonly colour: boolean
   readonly signal: AbortSignal
   readonly #onWrite: (terminal: FakeTerminal) => void
 
@@ -33,11 +33,13 @@ export class FakeTerminal implements Terminal {
     options: {
       signal?: AbortSignal
       interactive?: boolean
+      colour?: boolean
       onWrite?: (terminal: FakeTerminal) => void
     } = {},
   ) {
     this.signal = options.signal ?? new AbortController().signal
     this.interactive = options.interactive ?? false
+    this.colour = options.colour ?? false
     this.#onWrite = options.onWrite ?? (() => undefined)
   }
 

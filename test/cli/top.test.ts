@@ -6,6 +6,7 @@ import { buildProgram } from '../../src/cli/commands.ts'
 import { formatCompletion, shells } from '../../src/cli/completion.ts'
 import { parseEndpoint } from '../../src/cli/endpoint.ts'
 import { runTop } from '../../src/cli/top.ts'
+import { peer } from '../api/fake-views.ts'
 import { FakeTerminal, fakeHandlers, serveAgent } from './agent.ts'
 
 t.test('top draws within the screen, and leaves it as it was when q is pressed', async (t) => {
@@ -35,6 +36,30 @@ t.test('top draws within the screen, and leaves it as it was when q is pressed',
   t.match(lines[3], /^rack-b +Active/, 'who is down comes first')
   t.equal(listening, 0)
 })
+
+t.test(
+  "a session that won't last is marked alike by top and peers, and comes before busy ones",
+  async (t) => {
+    const peers = [
+      peer('rack-a'),
+      peer('rack-b', { state: 'Idle', reason: 'connection refused' }),
+      peer('rack-c', { reason: '10.0.2.254 is unreachable: link eth2 has no carrier' }),
+    ]
+    const { api, command } = await serveAgent(t, { peers: () => peers })
+    const ended = new AbortController()
+    const terminal = new FakeTerminal({
+      colour: true,
+      signal: ended.signal,
+      onWrite: () => ended.abort(),
+    })
+    t.equal(await runTop(createClient(parseEndpoint(api), null), terminal, null, 60), 0)
+    const { out } = await command('peers', new FakeTerminal({ colour: true }))
+    const tones = (text: string) =>
+      [...text.matchAll(/^(rack-\w).*?\[(\d+)m/gm)].map(([, name, tone]) => `${name} ${tone}`)
+    t.same(tones(terminal.out), ['rack-b 31', 'rack-c 33', 'rack-a 32'])
+    t.same(tones(out).sort(), tones(terminal.out).sort())
+  },
+)
 
 t.test('every command and option is completed in every shell', async (t) => {
   const program = buildProgram(fakeHandlers(), new FakeTerminal(), () => undefined)

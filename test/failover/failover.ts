@@ -9,6 +9,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { buildRack, type Rack } from '../chaos/rack.ts'
 import { type Loss, type Mark, Traffic } from '../chaos/traffic.ts'
 import type { Scope } from '../network/namespaces.ts'
+import { prefixAt, prefixTable } from '../network/table.ts'
 import { waitFor } from '../network/wait.ts'
 import type { NodeDaemon } from './node-daemons.ts'
 
@@ -67,13 +68,12 @@ export async function measureFailover(
   prefixes: number,
   found: (outage: Outage) => void,
 ): Promise<void> {
-  const table = Array.from({ length: prefixes }, (_, index) => prefixAt(index))
   const watched = Math.min(watchedMax, prefixes)
   const targets = Array.from({ length: watched }, (_, index) =>
     prefixAt(Math.floor((index * (prefixes - 1)) / (watched - 1))).replace('.0/24', '.10'),
   )
   const rack = await buildRack(scope, {
-    shared: table,
+    shared: prefixTable(prefixes),
     gracefulRestart: false,
     learn: false,
     bfdMs,
@@ -123,12 +123,6 @@ async function untilQuiet(traffic: Traffic, from: Mark): Promise<Loss[]> {
       throw new Error(`packets are still lost ${settleSeconds} s after the event`)
     }
   }
-}
-
-/** Prefix number `index` of the table. */
-function prefixAt(index: number): string {
-  const word = (20 << 24) + index * 256
-  return `${word >>> 24}.${(word >> 16) & 255}.${(word >> 8) & 255}.0/24`
 }
 
 /** Waits until the kernel sends the watched addresses so many ways. */

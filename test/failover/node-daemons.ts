@@ -5,11 +5,11 @@
  * kernel (its default as well).
  */
 import { execFile } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
 import { clusterAsn, podCidrs, type Rack } from '../chaos/rack.ts'
 import { Agent } from '../network/agent.ts'
-import { type Daemon, missing } from '../network/namespaces.ts'
-import { Hopeless, waitFor } from '../network/wait.ts'
+import { Bird } from '../network/bird.ts'
+import { Frr, frrDaemons } from '../network/frr.ts'
+import { missing } from '../network/namespaces.ts'
 
 export interface NodeDaemon {
   readonly name: string
@@ -21,8 +21,6 @@ export interface NodeDaemon {
   start(rack: Rack, bfdMs: number): Promise<void>
 }
 
-/** Debian keeps them outside PATH. */
-const frrDaemons = '/usr/lib/frr'
 const switchNumbers = [1, 2] as const
 const peerOf = (number: number) => `10.99.${number}.1`
 
@@ -40,11 +38,7 @@ export const nodeDaemons: readonly NodeDaemon[] = [
     version: () => firstLine('bird', '--version'),
     cannotRun: () => missing('bird', 'birdc'),
     start: async ({ node }, bfdMs) => {
-      const file = node.write('agent.conf', birdConfig(bfdMs))
-      const socket = `${node.files}.agent.ctl`
-      const pid = ['-P', `${node.files}.agent.pid`]
-      const daemon = node.start('bird', ['-f', '-c', file, '-s', socket, ...pid])
-      await answers(daemon, () => node.must('birdc', ['-s', socket, 'show', 'status']))
+      await Bird.start(node, birdConfig(bfdMs), ['-P', `${node.files}.pid`])
     },
   },
   {
@@ -52,21 +46,7 @@ export const nodeDaemons: readonly NodeDaemon[] = [
     version: () => firstLine(`${frrDaemons}/bgpd`, '--version'),
     cannotRun: () => missing('vtysh'),
     start: async ({ node }, bfdMs) => {
-      const folder = `${node.files}.frr`
-      mkdirSync(folder)
-      // The daemons give up root for the user their package made.
-      await node.must('chown', ['frr:frr', folder])
-      const begin = async (name: string, config: string, ask: string, more: string[] = []) => {
-        const daemon = node.start(`${frrDaemons}/${name}`, [
-          ...['-f', node.write(`${name}.conf`, config), '-i', `${folder}/${name}.pid`],
-          ...['-z', `${folder}/zserv.api`, '--vty_socket', folder, '-P', '0'],
-          ...['--log', `file:${folder}/${name}.log`, ...more],
-        ])
-        await answers(daemon, () => node.must('vtysh', ['--vty_socket', folder, '-c', ask]))
-      }
-      await begin('zebra', '', 'show interface brief json')
-      await begin('bfdd', '', 'show bfd peers json', ['--bfdctl', `${folder}/bfdd.sock`])
-      await begin('bgpd', frrConfig(bfdMs), 'show bgp summary json')
+      await Frr.start(node, frrConfig(bfdMs), { bfd: true })
     },
   },
 ]
@@ -77,13 +57,6 @@ export function firstLine(program: string, ...args: readonly string[]): Promise<
     execFile(program, args, (_error, stdout, stderr) => {
       resolve(`${stdout}${stderr}`.trim().split('\n')[0] ?? '')
     })
-  })
-}
-
-async function answers(daemon: Daemon, ask: () => Promise<string>): Promise<void> {
-  await waitFor('the daemon to answer', () => {
-    if (daemon.ending) throw new Hopeless(`it ended: ${daemon.stderr}`)
-    return ask()
   })
 }
 

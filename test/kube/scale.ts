@@ -5,11 +5,12 @@
  * reflectors and a selector that the API server understands it must not grow with the cluster; in a
  * mesh it does. The other Nodes have no agents: in a mesh, sessions with them are tried in vain.
  */
-import { readFileSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { ended, measureUsage } from '../bench/load/usage.ts'
 import type { Agent } from '../network/agent.ts'
-import { missing, Network } from '../network/namespaces.ts'
+import { inScope, missing, Network } from '../network/namespaces.ts'
 import { waitUntil } from '../network/wait.ts'
 import { findBinaries } from './binaries.ts'
 import { ControlPlane } from './control-plane.ts'
@@ -20,7 +21,6 @@ import { buildSite, type NodePlan } from './site.ts'
 
 /** A kubelet writes its status every 5 minutes when nothing happens; here more often. */
 const beatPeriodSeconds = 60
-const ticksPerSecond = 100
 const settleSeconds = 8
 
 const reflector: NodePlan = {
@@ -96,9 +96,8 @@ async function main(): Promise<number> {
     console.error(String(lack))
     return 1
   }
-  const ends: (() => Promise<void> | void)[] = []
-  try {
-    const network = new Network({ teardown: (end) => ends.push(end) })
+  return inScope(async (scope) => {
+    const network = new Network(scope)
     const space = await makePlaneSpace(network)
     const plane = await ControlPlane.start(space, tools, planeAddress)
     await plane.installKinds()
@@ -116,9 +115,7 @@ async function main(): Promise<number> {
       for (const way of ways) await measure({ plane, kubelets, count, seconds }, way)
     }
     return 0
-  } finally {
-    for (const end of ends) await end()
-  }
+  })
 }
 
 async function measure(scale: Scale, way: Way): Promise<void> {
@@ -149,13 +146,13 @@ async function measure(scale: Scale, way: Way): Promise<void> {
   const efforts = await watchEfforts(agents, seconds, () =>
     plane.crowd('beat', count, seconds, beatPeriodSeconds),
   )
-  const ended = await plane.tally()
+  const after = await plane.tally()
   for (const [role, { address }] of agents) {
     const effort = efforts.get(role)
     if (effort === undefined) continue
     const at = ({ bytes }: Tally) => bytes[address] ?? 0
     const startBytes = at(rested) - at(before)
-    const bytesPerMinute = ((at(ended) - at(rested)) * 60) / seconds
+    const bytesPerMinute = ((at(after) - at(rested)) * 60) / seconds
     printRow({ role, nodes: count, startBytes, bytesPerMinute, effort })
   }
   for (const agent of started) await agent.stop()
@@ -169,10 +166,11 @@ async function watchEfforts(
 ): Promise<ReadonlyMap<string, Effort>> {
   const watched = [...agents].map(([role, { agent }]) => {
     const { pid } = agent.daemon
-    return { role, pid, ticks: cpuTicks(pid), bytes: [residentBytes(pid)] }
+    const { cpuSeconds, residentBytes } = measureUsage([pid])
+    return { role, pid, cpuBefore: cpuSeconds, bytes: [residentBytes] }
   })
   const look = () => {
-    for (const { pid, bytes } of watched) bytes.push(residentBytes(pid))
+    for (const { pid, bytes } of watched) bytes.push(measureUsage([pid]).residentBytes)
   }
   const timer = setInterval(look, 500)
   try {
@@ -181,23 +179,12 @@ async function watchEfforts(
     clearInterval(timer)
   }
   return new Map(
-    watched.map(({ role, pid, ticks, bytes }) => {
-      const cpu = (cpuTicks(pid) - ticks) / ticksPerSecond / seconds
+    watched.map(({ role, pid, cpuBefore, bytes }) => {
+      if (ended([pid]).length > 0) throw new Error(`the agent that is the ${role} has ended`)
+      const cpu = (measureUsage([pid]).cpuSeconds - cpuBefore) / seconds
       return [role, { cpu, leastBytes: Math.min(...bytes), mostBytes: Math.max(...bytes) }]
     }),
   )
-}
-
-/** Of all threads, user and system (proc_pid_stat(5), fields 14 and 15). */
-function cpuTicks(pid: number): number {
-  const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-  return Number(fields[11]) + Number(fields[12])
-}
-
-function residentBytes(pid: number): number {
-  const text = readFileSync(`/proc/${pid}/status`, 'utf8')
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(text)?.[1] ?? 0) * 1024
 }
 
 function printHead(seconds: number): void {

@@ -1,5 +1,5 @@
 /**
- * FRR (zebra and bgpd) in a namespace: started on a configuration text, asked through vtysh in JSON.
+ * FRR (zebra and bgpd, bfdd where it is asked for) in a namespace: started on a configuration text, asked through vtysh in JSON.
  * Neither the system's service nor its sockets are touched.
  */
 import { mkdirSync } from 'node:fs'
@@ -7,7 +7,7 @@ import type { Daemon, Namespace } from './namespaces.ts'
 import { Hopeless, waitFor } from './wait.ts'
 
 /** Debian keeps the daemons outside PATH. */
-const daemons = '/usr/lib/frr'
+export const frrDaemons = '/usr/lib/frr'
 
 export class Frr {
   readonly #namespace: Namespace
@@ -21,8 +21,12 @@ export class Frr {
     this.#config = config
   }
 
-  /** Resolves when bgpd answers. `config` is bgpd's; zebra needs none. */
-  static async start(namespace: Namespace, config: string): Promise<Frr> {
+  /** Resolves when bgpd answers. `config` is bgpd's; zebra needs none, and bfdd neither. */
+  static async start(
+    namespace: Namespace,
+    config: string,
+    { bfd = false }: { readonly bfd?: boolean } = {},
+  ): Promise<Frr> {
     const frr = new Frr(namespace, config)
     mkdirSync(frr.#folder)
     // The daemons give up root for the user their package made; its group opens their sockets.
@@ -31,6 +35,10 @@ export class Frr {
     // routes whose next hop has a link-local address.
     const zebra = frr.#start('zebra', '')
     await frr.#answers(zebra, 'show interface brief json')
+    if (bfd) {
+      const bfdd = frr.#start('bfdd', '', ['--bfdctl', `${frr.#folder}/bfdd.sock`])
+      await frr.#answers(bfdd, 'show bfd peers json')
+    }
     await frr.startBgpd()
     return frr
   }
@@ -45,12 +53,12 @@ export class Frr {
     await this.#bgpd?.stop('SIGKILL')
   }
 
-  #start(name: string, config: string): Daemon {
+  #start(name: string, config: string, more: readonly string[] = []): Daemon {
     const [folder, namespace] = [this.#folder, this.#namespace]
-    return namespace.start(`${daemons}/${name}`, [
+    return namespace.start(`${frrDaemons}/${name}`, [
       ...['-f', namespace.write(`${name}.conf`, config), '-i', `${folder}/${name}.pid`],
       ...['-z', `${folder}/zserv.api`, '--vty_socket', folder, '-P', '0'],
-      ...['--log', `file:${folder}/${name}.log`],
+      ...['--log', `file:${folder}/${name}.log`, ...more],
     ])
   }
 

@@ -60,6 +60,17 @@ export interface Scope {
   teardown(run: () => Promise<void> | void): unknown
 }
 
+/** For programs that are no test: a scope of their own, which ends with the work however that ends. */
+export async function inScope<T>(work: (scope: Scope) => Promise<T>): Promise<T> {
+  const ends: (() => Promise<void> | void)[] = []
+  try {
+    return await work({ teardown: (end) => ends.push(end) })
+  } finally {
+    // What came later may need what was there before it.
+    for (const end of ends.reverse()) await end()
+  }
+}
+
 export class Network {
   /** For configurations, sockets and captures; removed with the network. */
   readonly folder: string

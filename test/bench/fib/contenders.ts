@@ -8,8 +8,10 @@
 import type { WantedChanges } from '../../../fib/types.ts'
 import { createFibWorker } from '../../../src/workers/fib-proxy.ts'
 import { firstLine } from '../../failover/node-daemons.ts'
-import { type Daemon, missing, type Namespace } from '../../network/namespaces.ts'
-import { Hopeless, waitFor } from '../../network/wait.ts'
+import { settings } from '../../fib/scene.ts'
+import { Bird } from '../../network/bird.ts'
+import { missing, type Namespace, type Scope } from '../../network/namespaces.ts'
+import { prefixTable, tableLength, wordAt } from '../../network/table.ts'
 
 export interface Task {
   readonly node: Namespace
@@ -18,8 +20,8 @@ export interface Task {
   readonly device: string
   /** The compiled install.c. */
   readonly program: string
-  /** Called at the end of the run. */
-  readonly teardown: (run: () => Promise<void> | void) => void
+  /** Ends with the run. */
+  readonly scope: Scope
 }
 
 export interface Contender {
@@ -51,20 +53,10 @@ export const contenders: readonly Contender[] = [
     name: 'routelet',
     needs: [],
     version: async () => `Node ${process.version}`,
-    prepare: async ({ node, count, gateway, teardown }) => {
-      const fib = createFibWorker(
-        {
-          table: 254,
-          protocol: 179,
-          metric: 2179,
-          maxPaths: 16,
-          install: 'All',
-          scanSeconds: null,
-        },
-        { netnsPath: `/run/netns/${node.name}` },
-      )
+    prepare: async ({ node, count, gateway, scope }) => {
+      const fib = createFibWorker(settings, { netnsPath: `/run/netns/${node.name}` })
       await fib.start()
-      teardown(() => fib.close())
+      scope.teardown(() => fib.close())
       const changes = wantedRoutes(count, gateway)
       return () => {
         fib.change(changes)
@@ -77,7 +69,7 @@ export const contenders: readonly Contender[] = [
     needs: ['bird', 'birdc'],
     version: () => firstLine('bird', '--version'),
     prepare: async ({ node, count, gateway }) => {
-      const routes = prefixes(count).map((prefix) => `  route ${prefix} via ${gateway};`)
+      const routes = prefixTable(count).map((prefix) => `  route ${prefix} via ${gateway};`)
       const config = `router id 10.0.0.1;
 protocol device {}
 protocol kernel { scan time 3600; ipv4 { import none; export all; }; }
@@ -85,12 +77,8 @@ protocol static table4 { disabled; ipv4;
 ${routes.join('\n')}
 }
 `
-      const socket = `${node.files}.ctl`
-      const file = node.write('bird.conf', config)
-      const pid = ['-P', `${node.files}.pid`]
-      const daemon = node.start('bird', ['-f', '-c', file, '-s', socket, ...pid])
-      await answers(daemon, () => node.must('birdc', ['-s', socket, 'show', 'status']))
-      return () => node.must('birdc', ['-s', socket, 'enable', 'table4'])
+      const bird = await Bird.start(node, config, ['-P', `${node.files}.pid`])
+      return () => bird.ask('enable table4')
     },
   },
   {
@@ -98,7 +86,7 @@ ${routes.join('\n')}
     needs: ['ip'],
     version: () => firstLine('ip', '-V'),
     prepare: async ({ node, count, gateway, device }) => {
-      const lines = prefixes(count).map(
+      const lines = prefixTable(count).map(
         (prefix) => `route add ${prefix} via ${gateway} dev ${device}`,
       )
       const file = node.write('batch', lines.join('\n'))
@@ -124,23 +112,9 @@ function wantedRoutes(count: number, gateway: string): WantedChanges {
   return {
     family: 'ipv4-unicast',
     count,
-    addresses: Uint32Array.from({ length: count }, (_, index) => (20 << 24) + index * 256),
-    lengths: new Uint8Array(count).fill(24),
+    addresses: Uint32Array.from({ length: count }, (_, index) => wordAt(index)),
+    lengths: new Uint8Array(count).fill(tableLength),
     nextHopSets: new Uint32Array(count).fill(wantedSet.id),
     sets: [{ ...wantedSet, nextHops: [gateway] }],
   }
-}
-
-function prefixes(count: number): string[] {
-  return Array.from({ length: count }, (_, index) => {
-    const word = (20 << 24) + index * 256
-    return `${word >>> 24}.${(word >> 16) & 255}.${(word >> 8) & 255}.0/24`
-  })
-}
-
-async function answers(daemon: Daemon, ask: () => Promise<string>): Promise<void> {
-  await waitFor('the daemon to answer', () => {
-    if (daemon.ending) throw new Hopeless(`it ended: ${daemon.stderr}`)
-    return ask()
-  })
 }

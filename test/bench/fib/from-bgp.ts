@@ -5,6 +5,8 @@
  */
 import { buildRack } from '../../chaos/rack.ts'
 import type { NodeDaemon } from '../../failover/node-daemons.ts'
+import { inScope } from '../../network/namespaces.ts'
+import { prefixTable } from '../../network/table.ts'
 import { startClock } from './clock.ts'
 
 const bfdMs = 300
@@ -15,19 +17,12 @@ export async function measureFromBgp(
   count: number,
   program: string,
 ): Promise<number> {
-  const shared = Array.from({ length: count }, (_, index) => {
-    const word = (20 << 24) + index * 256
-    return `${word >>> 24}.${(word >> 16) & 255}.${(word >> 8) & 255}.0/24`
-  })
-  const teardowns: (() => Promise<void> | void)[] = []
-  const scope = { teardown: (run: () => Promise<void> | void) => teardowns.push(run) }
-  try {
-    const options = { shared, families: [4], learn: false, waiting: true, bfdMs } as const
+  const shared = prefixTable(count)
+  const options = { shared, families: [4], learn: false, waiting: true, bfdMs } as const
+  return inScope(async (scope) => {
     const rack = await buildRack(scope, options)
     await daemon.start(rack, bfdMs)
     const clock = await startClock(rack.node, program, count)
-    return await clock.time(() => Promise.all(rack.switches.map((one) => one.begin())))
-  } finally {
-    for (const teardown of teardowns.reverse()) await teardown()
-  }
+    return clock.time(() => Promise.all(rack.switches.map((one) => one.begin())))
+  })
 }

@@ -9,7 +9,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { nodeDaemons } from '../../failover/node-daemons.ts'
-import { missing, Network } from '../../network/namespaces.ts'
+import { inScope, missing, Network } from '../../network/namespaces.ts'
 import { startClock } from './clock.ts'
 import { type Contender, cannotRun, contenders } from './contenders.ts'
 import { measureFromBgp } from './from-bgp.ts'
@@ -139,23 +139,18 @@ async function choose(
 }
 
 /** From the order until the kernel has them all, ms. */
-async function measure(contender: Contender, count: number, program: string): Promise<number> {
-  const teardowns: (() => Promise<void> | void)[] = []
-  const scope = { teardown: (run: () => Promise<void> | void) => teardowns.push(run) }
-  try {
+function measure(contender: Contender, count: number, program: string): Promise<number> {
+  return inScope(async (scope) => {
     const network = new Network(scope)
     const [node, far] = [await network.namespace('node'), await network.namespace('far')]
     await network.link(
       { namespace: node, interface: device, addresses: ['10.0.0.1/24'] },
       { namespace: far, interface: device, addresses: [`${gateway}/24`] },
     )
-    const task = { node, count, gateway, device, program, teardown: scope.teardown }
-    const begin = await contender.prepare(task)
+    const begin = await contender.prepare({ node, count, gateway, device, program, scope })
     const clock = await startClock(node, program, count)
-    return await clock.time(begin)
-  } finally {
-    for (const run of teardowns.reverse()) await run()
-  }
+    return clock.time(begin)
+  })
 }
 
 /** The middle one, ms. */

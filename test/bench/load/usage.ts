@@ -1,4 +1,4 @@
-/** CPU time and memory of the daemon under test, from /proc; all its processes and threads together. */
+/** CPU time and memory of the processes under test, from /proc: all of them and their threads together. */
 import { readFileSync } from 'node:fs'
 
 export interface Usage {
