@@ -28,6 +28,7 @@ export function createNullFib(settings: FibSettings): Fib {
 }
 
 export { type Belongings, Cleaner, prefixOf, type Removal } from './cleaner.ts'
+export { noCounters } from './journal.ts'
 export { type Clock, type Kernel, KernelError, type KernelListener, type Timer } from './port.ts'
 export { RuleCleaner } from './rule-cleaner.ts'
 export type * from './types.ts'

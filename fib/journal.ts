@@ -10,19 +10,22 @@ const eventsMax = 20
 
 export type Counters = { -readonly [K in keyof FibCounters]: FibCounters[K] }
 
+/** Of a kernel writer that has done nothing yet. */
+export const noCounters: FibCounters = {
+  added: 0,
+  replaced: 0,
+  deleted: 0,
+  errors: 0,
+  repairs: 0,
+  scans: 0,
+  overflows: 0,
+  swept: 0,
+  objectsWritten: 0,
+  objectsRemoved: 0,
+}
+
 export class Journal {
-  readonly counters: Counters = {
-    added: 0,
-    replaced: 0,
-    deleted: 0,
-    errors: 0,
-    repairs: 0,
-    scans: 0,
-    overflows: 0,
-    swept: 0,
-    objectsWritten: 0,
-    objectsRemoved: 0,
-  }
+  readonly counters: Counters = { ...noCounters }
   /** Refusals by the name of the errno. */
   readonly errors: Record<string, number> = {}
   readonly #listeners: ((event: FibEvent) => void)[] = []

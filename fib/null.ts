@@ -5,7 +5,7 @@
  * writes. Own blackholes are few, and shown.
  */
 import { comparePrefixes, type Prefix, parsePrefix } from './address.ts'
-import { Journal } from './journal.ts'
+import { noCounters } from './journal.ts'
 import type {
   Fib,
   FibDifference,
@@ -28,7 +28,6 @@ export class NullFib implements Fib {
   /** Tracked since the last answer. */
   readonly #asked: string[] = []
   readonly #listeners: ((resolutions: readonly Resolution[]) => void)[] = []
-  readonly #counters = new Journal().counters
   #settings: FibSettings
 
   constructor(settings: FibSettings) {
@@ -103,7 +102,7 @@ export class NullFib implements Fib {
       blackholes: this.#blackholes.length,
       adopted: 0,
       adoptedFamilies: [],
-      counters: { ...this.#counters },
+      counters: noCounters,
       nextHops: [...this.#tracked.keys()].sort().map(resolutionOf),
       errors: {},
       retrying: 0,

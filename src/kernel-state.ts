@@ -3,6 +3,7 @@
  * wrong once; a condition must go when its cause does. So events only name suspects, and whoever
  * looks gets them judged by what the writer says now.
  */
+import { noCounters } from '../fib/index.ts'
 import type { Fib, FibEvent, FibRouteView, FibSettings, FibStatus } from '../fib/types.ts'
 import { processName } from './host/port-holder.ts'
 import { intruderProblems, rivalProblems } from './host/rivals.ts'
@@ -203,18 +204,7 @@ const nothingDone: Omit<FibStatus, 'settings'> = {
   blackholes: 0,
   adopted: 0,
   adoptedFamilies: [],
-  counters: {
-    added: 0,
-    replaced: 0,
-    deleted: 0,
-    errors: 0,
-    repairs: 0,
-    scans: 0,
-    overflows: 0,
-    swept: 0,
-    objectsWritten: 0,
-    objectsRemoved: 0,
-  },
+  counters: noCounters,
   nextHops: [],
   errors: {},
   retrying: 0,

@@ -4,17 +4,14 @@
  * wait for another program.
  */
 import { randomInt } from 'node:crypto'
-import { closeSync, openSync } from 'node:fs'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { BfdEngine, type BfdState, type BfdView } from '../../bgp/bfd/index.ts'
 import { systemClock } from '../sys/clock.ts'
-import { errnoName, setns } from '../sys/libc.ts'
+import { enterNetworkNamespace } from '../sys/network-namespace.ts'
 import { raiseThread } from '../sys/scheduler.ts'
 import { createBfdNetwork } from '../sys/udp.ts'
 import type { BfdWorkerData, FromBfdWorker, ToBfdWorker } from './bfd-messages.ts'
 import type { HopReport } from './fib-messages.ts'
-
-const cloneNewnet = 0x4000_0000
 
 /** Views with their counters go to the main thread a page at a time, when it has read the last. */
 const refreshMs = 500
@@ -22,7 +19,7 @@ const pathsPerPage = 128
 
 const { netnsPath, priority } = workerData as BfdWorkerData
 
-enterNamespace()
+enterNetworkNamespace(netnsPath)
 const engine = new BfdEngine({
   network: createBfdNetwork(),
   clock: systemClock,
@@ -84,17 +81,6 @@ function tellPage(): void {
 
 function tellViews(views: readonly BfdView[], whole: boolean): void {
   say({ from: 'views', views, whole, refusals: engine.refusals() })
-}
-
-/** Moves this thread, and only this one, into a network namespace. */
-function enterNamespace(): void {
-  if (netnsPath === null) return
-  const fd = openSync(netnsPath, 'r')
-  const result = setns(fd, cloneNewnet)
-  closeSync(fd)
-  if (result < 0) {
-    throw new Error(`entering the network namespace ${netnsPath}: ${errnoName(-result)}`)
-  }
 }
 
 /** Last, so that loading and compiling is done like everybody else's work. */

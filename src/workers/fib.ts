@@ -2,11 +2,10 @@
  * Entry of the kernel writer's thread. One netlink send can block for 5 to 160 ms, which must not be
  * the time a keepalive waits; so the writer lives here and the main thread holds a proxy.
  */
-import { closeSync, openSync } from 'node:fs'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { createFib, type Fib, KernelError } from '../../fib/index.ts'
-import { errnoName, setns } from '../sys/libc.ts'
 import { NetlinkKernel } from '../sys/netlink.ts'
+import { enterNetworkNamespace } from '../sys/network-namespace.ts'
 import type {
   FibCall,
   FibOrder,
@@ -16,8 +15,6 @@ import type {
   PlainError,
   ToFibWorker,
 } from './fib-messages.ts'
-
-const cloneNewnet = 0x4000_0000
 
 const { settings, netnsPath } = workerData as FibWorkerData
 const fib = createFib(settings, new NetlinkKernel())
@@ -96,7 +93,7 @@ async function answer(id: number, call: FibCall): Promise<void> {
 async function carryOut(call: FibCall): Promise<unknown> {
   switch (call.kind) {
     case 'start':
-      enterNamespace()
+      enterNetworkNamespace(netnsPath)
       return fib.start()
     case 'close':
       return fib.close()
@@ -112,17 +109,6 @@ async function carryOut(call: FibCall): Promise<unknown> {
       return fib.nexthops()
     case 'difference':
       return fib.difference()
-  }
-}
-
-/** Moves this thread, and only this one, into a network namespace. */
-function enterNamespace(): void {
-  if (netnsPath === null) return
-  const fd = openSync(netnsPath, 'r')
-  const result = setns(fd, cloneNewnet)
-  closeSync(fd)
-  if (result < 0) {
-    throw new Error(`entering the network namespace ${netnsPath}: ${errnoName(-result)}`)
   }
 }
 
