@@ -34,6 +34,9 @@ const farewell = compileOperations(
   'ipv4-unicast',
 )
 
+const noWords = new Uint32Array(0)
+const noBytes = new Uint8Array(0)
+
 /** Makes edited attribute sets, interned like all others. */
 export class SetEditor {
   readonly #attributes: AttributeStore
@@ -115,10 +118,10 @@ export class PeerFilter implements ExportPolicy {
     this.key = `${this.#exports?.key ?? ''}${draining ? ' draining' : ''}`
     this.#facts = {
       family,
-      words: new Uint32Array(4),
+      words: noWords,
       offset: 0,
       length: 0,
-      bytes: new Uint8Array(0),
+      bytes: noBytes,
       start: 0,
       end: 0,
       ebgp,

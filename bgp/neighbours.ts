@@ -3,7 +3,7 @@
  * for a running session.
  */
 import type { PeerEntry } from './peer-entry.ts'
-import { covers, parsePrefix } from './prefix.ts'
+import { covers, type Prefix, parseHost, parsePrefix } from './prefix.ts'
 import type { PeerSession } from './session/peer.ts'
 import type { ListenerKey, PeerConfig, RefusedRange } from './types.ts'
 
@@ -12,11 +12,25 @@ export function dynamicConfig(range: PeerConfig, address: string): PeerConfig {
   return { ...range, name: `${range.name}.${address}`, address, range: null, passive: true }
 }
 
-export function inRange(range: string, address: string): boolean {
-  const plain = address.replace(/%.*/, '')
-  const host = parsePrefix(`${plain}/${plain.includes(':') ? 128 : 32}`)
-  const outer = parsePrefix(range)
-  return outer.family === host.family && covers(outer, host)
+/** Who is let in without being named, and where no router is, as addresses are compared with it. */
+export interface DoorRules {
+  readonly ranges: readonly { readonly config: PeerConfig; readonly prefix: Prefix }[]
+  readonly pods: readonly { readonly refused: RefusedRange; readonly prefix: Prefix }[]
+}
+
+/** Made with every change of them, so that a connection costs no reading of text but its address. */
+export function doorRules(
+  peers: readonly PeerConfig[],
+  refuse: readonly RefusedRange[],
+): DoorRules {
+  return {
+    ranges: peers.flatMap((config) =>
+      config.range === null ? [] : [{ config, prefix: parsePrefix(config.range) }],
+    ),
+    pods: refuse
+      .filter(({ match }) => match === 'covered')
+      .map((refused) => ({ refused, prefix: parsePrefix(refused.prefix) })),
+  }
 }
 
 /** Where a connection goes: to a peer's session, to a new one of a range, or away. */
@@ -71,33 +85,25 @@ export class Neighbourhood {
 export function admit(
   address: string,
   neighbourhood: Neighbourhood,
-  ranges: readonly PeerConfig[],
-  refuse: readonly RefusedRange[],
+  { ranges, pods }: DoorRules,
 ): Admission {
   const known = neighbourhood.at(address)
   if (known !== null) return { session: known.session }
-  const range = ranges.find((each) => inRange(each.range as string, address))
-  if (range === undefined) return { refused: 'no peer is configured for it' }
+  const host = parseHost(address)
+  const found = ranges.find(({ prefix }) => covers(prefix, host))
+  if (found === undefined) return { refused: 'no peer is configured for it' }
+  const { config: range, prefix } = found
   if (range.heldDown !== null || range.shutdown) return { refused: `${range.name} is held down` }
-  const pods = refusedAsPod(refuse, range.range as string, address)
-  if (pods !== null) {
-    return { refused: `it lies in ${pods.prefix} (${pods.reason}), where no router is` }
+  // Pods are no routers: their addresses are refused unless the range lies inside their CIDR.
+  const pod = pods.find((each) => covers(each.prefix, host))
+  if (pod !== undefined && !covers(pod.prefix, prefix)) {
+    const { prefix: cidr, reason } = pod.refused
+    return { refused: `it lies in ${cidr} (${reason}), where no router is` }
   }
   if (neighbourhood.acceptedBy(range.name) >= range.rangeLimit) {
     return { refused: `${range.name} already has ${range.rangeLimit} neighbours` }
   }
   return { range }
-}
-
-/** Pods are no routers: an address of theirs is refused unless the range lies inside their CIDR. */
-function refusedAsPod(
-  refuse: readonly RefusedRange[],
-  range: string,
-  address: string,
-): RefusedRange | null {
-  const pods = refuse.find(({ prefix, match }) => match === 'covered' && inRange(prefix, address))
-  if (pods === undefined || covers(parsePrefix(pods.prefix), parsePrefix(range))) return null
-  return pods
 }
 
 /** MD5 keys of all peers and ranges (RFC 2385). */

@@ -14,8 +14,6 @@ export interface PeerEntry {
   member: EnginePeer | null
   /** What is kept of it while it restarts (RFC 4724 §4.2). */
   ghost: Ghost | null
-  /** Families between the two marks of a refresh of the peer's (RFC 7313), with what ends the wait. */
-  readonly refreshes: Map<FamilyName, Timer>
   readonly endOfRibReceived: Set<FamilyName>
   readonly endOfRibSent: Set<FamilyName>
   /** Families for which the warning level of maxPrefixes was told in this session. */

@@ -50,6 +50,15 @@ export function parsePrefix(text: string): Prefix {
   return { family, words, length }
 }
 
+/**
+ * An address as the prefix that holds it alone; a `%zone` is dropped.
+ * @throws RangeError when it is no address
+ */
+export function parseHost(address: string): Prefix {
+  const words = wordsOf(parseAddress(address))
+  return { family: familyOf(address), words, length: words.length * 32 }
+}
+
 /** Canonical text of the prefix whose first word is `words[offset]`; bits past the length are ignored. */
 export function formatPrefix(
   family: FamilyName,

@@ -3,7 +3,7 @@
  * the session comes up (RFC 4271 §5.1.3 for the next hop, RFC 4456 §8, RFC 6793, RFC 7911, RFC 8654,
  * RFC 8950). What can't make a difference is left out, so that peers don't part over it.
  */
-import { covers, parseAddress, parseIpv4, parsePrefix } from './prefix.ts'
+import { covers, parseAddress, parseHost, parseIpv4, parsePrefix } from './prefix.ts'
 import type { ExportProfile } from './rib/export.ts'
 import type { FamilyName, PeerConfig } from './types.ts'
 import type { Negotiated } from './wire/context.ts'
@@ -99,7 +99,7 @@ function sharedSubnet(
   const subnet = parsePrefix(cidr)
   if (subnet.family !== family) return null
   // Where the session runs over the other family, the link is taken to be shared.
-  const peer = parsePrefix(`${remote.replace(/%.*/, '')}/${remote.includes(':') ? 128 : 32}`)
+  const peer = parseHost(remote)
   if (peer.family === family && !covers(subnet, peer)) return null
   return { octets: [...parseAddress(cidr.slice(0, cidr.indexOf('/')))], length: subnet.length }
 }

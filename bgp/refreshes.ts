@@ -5,7 +5,7 @@
  */
 import type { Engine } from './engine.ts'
 import type { PeerEntry } from './peer-entry.ts'
-import type { Clock, FamilyName, SpeakerEvent } from './types.ts'
+import type { Clock, FamilyName, SpeakerEvent, Timer } from './types.ts'
 
 /** From the mark of the beginning to that of the end. */
 export const refreshSecondsMax = 360
@@ -18,6 +18,8 @@ export interface RefreshPorts {
 export class Refreshes {
   readonly #engine: Engine
   readonly #ports: RefreshPorts
+  /** Families between the two marks, with what ends the wait; few peers at a time, if any. */
+  readonly #begun = new Map<PeerEntry, Map<FamilyName, Timer>>()
 
   constructor(engine: Engine, ports: RefreshPorts) {
     this.#engine = engine
@@ -28,10 +30,12 @@ export class Refreshes {
   begin(entry: PeerEntry, family: FamilyName): void {
     const { member } = entry
     if (member === null) return
-    entry.refreshes.get(family)?.cancel()
+    const begun = this.#begun.get(entry) ?? new Map<FamilyName, Timer>()
+    this.#begun.set(entry, begun)
+    begun.get(family)?.cancel()
     this.#engine.rib(family).markStale(member.number)
     const timer = this.#ports.clock.schedule(refreshSecondsMax * 1000, () => {
-      entry.refreshes.delete(family)
+      this.#forget(entry, family)
       const swept = this.#engine.sweep(member.number, family)
       const { name } = entry.config
       const text =
@@ -39,21 +43,27 @@ export class Refreshes {
         `${refreshSecondsMax} s: ${swept} it has not repeated are gone`
       this.#ports.onEvent({ kind: 'peer.refresh', peer: name, level: 'warn', text })
     })
-    entry.refreshes.set(family, timer)
+    begun.set(family, timer)
   }
 
   /** It has sent everything (EoRR); an end without a beginning says nothing. */
   end(entry: PeerEntry, family: FamilyName): void {
-    const timer = entry.refreshes.get(family)
+    const timer = this.#begun.get(entry)?.get(family)
     if (timer === undefined) return
     timer.cancel()
-    entry.refreshes.delete(family)
+    this.#forget(entry, family)
     if (entry.member !== null) this.#engine.sweep(entry.member.number, family)
   }
 
   /** The session is over, and with it what was under way. */
   cancel(entry: PeerEntry): void {
-    for (const timer of entry.refreshes.values()) timer.cancel()
-    entry.refreshes.clear()
+    for (const timer of this.#begun.get(entry)?.values() ?? []) timer.cancel()
+    this.#begun.delete(entry)
+  }
+
+  #forget(entry: PeerEntry, family: FamilyName): void {
+    const begun = this.#begun.get(entry)
+    begun?.delete(family)
+    if (begun?.size === 0) this.#begun.delete(entry)
   }
 }

@@ -9,21 +9,22 @@ import { Engine } from './engine.ts'
 import { Limits } from './limits.ts'
 import {
   admit,
+  doorRules,
   dynamicConfig,
-  inRange,
   listenerKeys,
   Neighbourhood,
   routesDiffer,
 } from './neighbours.ts'
 import { Pauses } from './pauses.ts'
 import type { PeerEntry } from './peer-entry.ts'
-import { parseIpv4 } from './prefix.ts'
+import { covers, parseHost, parseIpv4 } from './prefix.ts'
 import { Ration } from './ration.ts'
 import { Refreshes } from './refreshes.ts'
 import { Restarts } from './restarts.ts'
+import { Greetings, type Identity } from './session/greeting.ts'
 import { Listeners } from './session/listeners.ts'
 import type { Pace } from './session/pace.ts'
-import { PeerSession, type SessionHandler } from './session/peer.ts'
+import { PeerSession, type SessionHandler, type SessionPorts } from './session/peer.ts'
 import { TapeShelf } from './session/record-tape.ts'
 import {
   fellSilent,
@@ -78,23 +79,33 @@ export class Speaker implements SessionHandler {
   readonly #neighbourhood = new Neighbourhood()
   readonly #bySession = new Map<PeerSession, PeerEntry>()
   readonly #byNumber = new Map<number, PeerEntry>()
-  #ranges: readonly PeerConfig[] = []
   #wanted: readonly PeerConfig[] = []
+  #door = doorRules([], [])
   /** Questions to the tables; they change nothing. */
   readonly views: SpeakerViews
-  readonly #shelf = new TapeShelf()
+  readonly #sessionPorts: SessionPorts
+  readonly #greetings = new Greetings()
   readonly #restarts: Restarts
   readonly #refreshes: Refreshes
   readonly #pauses: Pauses
   readonly #limits: Limits
   readonly #ration: Ration
   #config: SpeakerConfig
+  #identity: Identity
   #started = false
-  #restart: OwnRestart = noRestart
 
   constructor(config: SpeakerConfig, ports: SpeakerPorts) {
     this.#config = config
     this.#ports = ports
+    this.#identity = { routerId: parseIpv4(config.routerId), restart: noRestart }
+    this.#sessionPorts = {
+      clock: ports.clock,
+      transport: ports.transport,
+      handler: this,
+      shelf: new TapeShelf(),
+      random: ports.random,
+      greeting: (peer) => this.#greetings.of(peer, this.#identity),
+    }
     this.engine = new Engine(config, {
       clock: ports.clock,
       tracker: ports.tracker,
@@ -149,11 +160,11 @@ export class Speaker implements SessionHandler {
    * routes, so that what they keep of it is not replaced by half of it (RFC 4724 §4.1).
    */
   get restart(): OwnRestart {
-    return this.#restart
+    return this.#identity.restart
   }
 
   set restart(restart: OwnRestart) {
-    this.#restart = restart
+    this.#identity = { ...this.#identity, restart }
     this.engine.deferring = restart.restarting
   }
 
@@ -161,8 +172,10 @@ export class Speaker implements SessionHandler {
   async configure(config: SpeakerConfig): Promise<void> {
     const before = this.#config
     this.#config = config
+    this.#door = doorRules(this.#wanted, config.refuse)
     this.engine.configure(config)
     if (before.routerId !== config.routerId) {
+      this.#identity = { ...this.#identity, routerId: parseIpv4(config.routerId) }
       for (const { session } of this.#peers.values()) session.reset()
     }
     if (this.#started) await this.#listeners.configure(config.listen, listenerKeys(this.#wanted))
@@ -175,7 +188,7 @@ export class Speaker implements SessionHandler {
   /** All peers wanted, whole. Only those whose session parameters changed are reset. */
   async setPeers(peers: readonly PeerConfig[]): Promise<void> {
     this.#wanted = peers
-    this.#ranges = peers.filter((peer) => peer.range !== null)
+    this.#door = doorRules(peers, this.#config.refuse)
     // Keys come first: a session that dials or is dialled must find its key in place.
     if (this.#started)
       await this.#listeners.configure(this.#config.listen, listenerKeys(this.#wanted))
@@ -302,7 +315,8 @@ export class Speaker implements SessionHandler {
    * its limit stays, so that it isn't let in as if it were another.
    */
   #letGo(entry: PeerEntry): void {
-    const over = entry.session.state === 'Idle' || entry.session.state === 'Active'
+    const { state } = entry.session
+    const over = state === 'Idle' || state === 'Active'
     if (over && entry.ghost === null && entry.overLimit === null) this.#forget(entry)
   }
 
@@ -410,16 +424,8 @@ export class Speaker implements SessionHandler {
     }
   }
 
-  #add(config: PeerConfig, range: string | null, pace?: Pace): PeerEntry {
-    const session = new PeerSession(config, {
-      clock: this.#ports.clock,
-      transport: this.#ports.transport,
-      handler: this,
-      shelf: this.#shelf,
-      random: this.#ports.random,
-      identity: () => ({ routerId: parseIpv4(this.#config.routerId), restart: this.#restart }),
-      ...(pace === undefined ? {} : { pace }),
-    })
+  #add(config: PeerConfig, range: string | null, pace: Pace | null = null): PeerEntry {
+    const session = new PeerSession(config, this.#sessionPorts, pace)
     const entry: PeerEntry = {
       config,
       session,
@@ -427,7 +433,6 @@ export class Speaker implements SessionHandler {
       member: null,
       engaged: false,
       ghost: null,
-      refreshes: new Map(),
       endOfRibReceived: new Set(),
       endOfRibSent: new Set(),
       warnedOf: new Set(),
@@ -479,7 +484,7 @@ export class Speaker implements SessionHandler {
 
   #accept(incoming: Incoming): void {
     const { remoteAddress } = incoming
-    const answer = admit(remoteAddress, this.#neighbourhood, this.#ranges, this.#config.refuse)
+    const answer = admit(remoteAddress, this.#neighbourhood, this.#door)
     if ('session' in answer) {
       answer.session.incoming(incoming)
     } else if ('range' in answer) {
@@ -513,10 +518,10 @@ export class Speaker implements SessionHandler {
   }
 
   #rangeOf(entry: PeerEntry): PeerConfig | undefined {
-    const range = this.#ranges.find((each) => each.name === entry.range)
+    const range = this.#door.ranges.find(({ config }) => config.name === entry.range)
     const address = entry.config.address as string
-    if (range === undefined || !inRange(range.range as string, address)) return undefined
-    return dynamicConfig(range, address)
+    if (range === undefined || !covers(range.prefix, parseHost(address))) return undefined
+    return dynamicConfig(range.config, address)
   }
 }
 

@@ -65,8 +65,9 @@ export class Readiness {
 
   /** Something happened to a session: looks at once, or in a storm once for many. */
   noteEvent(): void {
+    if (this.#asked !== null || this.#isOver) return
     const intent = this.#ports.intent()
-    if (intent === null || this.#asked !== null || this.#isOver) return
+    if (intent === null) return
     const rest = this.#lookedMs + Math.floor(intent.peers.length * restMsPerPeer)
     const wait = rest - this.#ports.clock.now()
     if (wait <= 0) this.look()

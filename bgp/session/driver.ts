@@ -18,19 +18,18 @@ import type { Clock, Connection, Incoming, PeerConfig, SessionState, Transport }
 import type { Negotiated } from '../wire/context.ts'
 import type { RefreshSubtype } from '../wire/message.ts'
 import { encodeShutdownText, type Fault, NotificationError } from '../wire/notification.ts'
-import type { Open } from '../wire/open.ts'
 import type { Channel } from './channel.ts'
-import { preferred, resolveCollision } from './collision.ts'
+import { preferred, resolveCollision, type Verdict } from './collision.ts'
 import { Farewells } from './farewells.ts'
 import type { Failure, TimerName } from './fsm.ts'
+import type { Greeting } from './greeting.ts'
 import { Lane } from './lane.ts'
 import type { LaneOwner } from './lane-owner.ts'
-import { localOpen } from './negotiate.ts'
 import { Pace } from './pace.ts'
 import { noAnswer } from './reason.ts'
 import type { SessionRecord } from './record.ts'
 import type { LaneName } from './record-events.ts'
-import type { OwnRestart, SessionEnd } from './restart.ts'
+import type { SessionEnd } from './restart.ts'
 import { blockedReason, ttlOptions } from './settings.ts'
 import { Timers } from './timers.ts'
 
@@ -46,14 +45,16 @@ const resetPauseSeconds = 1
  */
 const settledSeconds = 5
 
+const peerTimers = ['idleHold', 'verdict'] as const
+type PeerTimer = (typeof peerTimers)[number]
+
 export interface DriverPorts {
   readonly clock: Clock
   readonly transport: Transport
   /** 0 to 1, for jitter. */
   readonly random: () => number
-  readonly identity: () => { readonly routerId: number; readonly restart: OwnRestart }
-  /** What is remembered of the peer from before; without it it begins as new. */
-  readonly pace?: Pace
+  /** What this speaker says of itself to a peer, as things are now. */
+  readonly greeting: (config: PeerConfig) => Greeting
 }
 
 /** What the session tells further up; `up` and `down` alternate. */
@@ -74,12 +75,15 @@ export class Driver implements LaneOwner {
   config: PeerConfig
   readonly #ports: DriverPorts
   readonly #events: DriverEvents
-  readonly #outgoing: Lane
-  /** These two change places when the peer's new connection takes over. */
+  /** Made when the peer is first dialled: thousands of peers are only waited for. */
+  #outgoing: Lane | null = null
+  /** This one and the spare change places when the peer's new connection takes over. */
   #incoming: Lane
-  #spare: Lane
-  readonly #lanes: readonly Lane[]
-  readonly #timers: Timers<'idleHold' | 'verdict'>
+  /** Made when the peer is first greeted beside its session. */
+  #spare: Lane | null = null
+  /** Those there are; of two that have come equally far, the first counts. */
+  #lanes: readonly Lane[]
+  readonly #timers: Timers<PeerTimer>
   readonly #farewells: Farewells
   #started = false
   /** An error was met: nothing is dialled or let in until the pause is over. */
@@ -89,27 +93,37 @@ export class Driver implements LaneOwner {
   #unsettled = false
   #shownState: SessionState = 'Idle'
 
-  constructor(config: PeerConfig, ports: DriverPorts, record: SessionRecord, events: DriverEvents) {
+  /** @param pace what is remembered of the peer from before; null: it begins as new */
+  constructor(
+    config: PeerConfig,
+    ports: DriverPorts,
+    record: SessionRecord,
+    events: DriverEvents,
+    pace: Pace | null,
+  ) {
     this.config = config
     this.record = record
     this.clock = ports.clock
     this.random = ports.random
     this.#ports = ports
     this.#events = events
-    this.#outgoing = new Lane('outgoing', this)
     this.#incoming = new Lane('incoming', this)
-    this.#spare = new Lane('second', this)
-    this.#lanes = [this.#outgoing, this.#incoming, this.#spare]
+    this.#lanes = [this.#incoming]
     this.#farewells = new Farewells(ports.clock, record)
-    this.pace = ports.pace ?? new Pace()
-    this.#timers = new Timers(ports.clock, ports.random, (name) => this.#expired(name))
+    this.pace = pace ?? new Pace()
+    const { clock, random } = ports
+    this.#timers = new Timers(peerTimers, clock, random, (name) => this.#expired(name))
   }
 
   /** The lane that got further: its state is the peer's. */
   get foremost(): Lane {
-    // Asked for every write.
-    let best = this.#outgoing
-    for (const lane of this.#lanes) if (lane.rank > best.rank) best = lane
+    // Asked for every write, and mostly there is one.
+    const lanes = this.#lanes
+    let best = lanes[0] as Lane
+    for (let at = 1; at < lanes.length; at++) {
+      const lane = lanes[at] as Lane
+      if (lane.rank > best.rank) best = lane
+    }
     return best
   }
 
@@ -165,7 +179,7 @@ export class Driver implements LaneOwner {
   /** A connection from this peer's address. */
   accept(incoming: Incoming): void {
     const { localAddress, remotePort } = incoming
-    const lane = this.#welcome
+    const lane = this.#welcome()
     this.record.tape.begin()
     const place = lane?.name ?? 'refused'
     this.record.tape.note({ event: 'accept', localAddress, remotePort, lane: place })
@@ -177,7 +191,7 @@ export class Driver implements LaneOwner {
     } else {
       this.enter()
       // A peer that dials again has given up what it dialled before.
-      lane.stop(preferred, 'replaced by a newer connection')
+      if (lane.met) lane.stop(preferred, 'replaced by a newer connection')
       lane.start()
       lane.adopt((channel) => incoming.accept(channel))
       this.leave(true)
@@ -203,7 +217,7 @@ export class Driver implements LaneOwner {
   apply(): void {
     this.enter()
     for (const lane of this.#lanes) lane.retime()
-    if (this.config.passive && !this.#outgoing.committed) {
+    if (this.config.passive && this.#outgoing?.committed === false) {
       this.#outgoing.stop(preferred, 'the peer is to connect')
     }
     this.leave(true)
@@ -214,7 +228,7 @@ export class Driver implements LaneOwner {
    * timers are played so.
    */
   expire(of: LaneName | 'peer', name: string): boolean {
-    if (of === 'peer') return this.#timers.expire(name as 'idleHold')
+    if (of === 'peer') return this.#timers.expire(name as PeerTimer)
     return this.#lanes.find((lane) => lane.name === of)?.expire(name as TimerName) ?? false
   }
 
@@ -226,17 +240,13 @@ export class Driver implements LaneOwner {
     return this.#ports.transport.dial({ ...target, ...ttlOptions(this.config) }, channel)
   }
 
-  localOpen(): Open {
-    const { routerId, restart } = this.#ports.identity()
-    return localOpen(this.config, routerId, restart)
+  greeting(): Greeting {
+    return this.#ports.greeting(this.config)
   }
 
   opened(lane: Lane, negotiated: Negotiated): void {
     const rivals = this.#lanes.filter((other) => other !== lane)
-    const rival = rivals.reduce((best, other) => (other.rank > best.rank ? other : best))
-    const local = { routerId: negotiated.localRouterId, asn: negotiated.localAsn }
-    const remote = { routerId: negotiated.peerRouterId, asn: negotiated.peerAsn }
-    const verdict = resolveCollision(lane.direction, rival.contender, local, remote)
+    const verdict = judge(lane, rivals, negotiated)
     if (verdict === 'wait') {
       lane.wait(negotiated)
       this.#timers.set('verdict', verdictSeconds)
@@ -258,10 +268,7 @@ export class Driver implements LaneOwner {
     this.#timers.clearAll()
     // One that hasn't sent its OPEN by now comes too late.
     for (const lane of this.#lanes) {
-      const { state } = lane.contender
-      if (state !== 'none' && state !== 'Established') {
-        lane.stop(preferred, preferred.message)
-      }
+      if (lane.met && lane.state !== 'Established') lane.stop(preferred, preferred.message)
     }
     this.#events.up(negotiated)
   }
@@ -285,7 +292,7 @@ export class Driver implements LaneOwner {
     const pause = this.pace.sessionFailed(this.config.connectRetrySeconds)
     this.#timers.setJittered('idleHold', pause)
     // Another connection that has come as far as an OPEN may still do better than this one.
-    const better = this.#lanes.some((other) => other !== lane && other.contender.state !== 'none')
+    const better = this.#lanes.some((other) => other !== lane && other.met)
     if (better || this.pace.welcomes(failure)) return
     this.#refusing = true
     this.pace.refusedUntil = this.#timers.deadline('idleHold')
@@ -324,26 +331,26 @@ export class Driver implements LaneOwner {
 
   /** Ties the loose ends between the lanes; whatever happened before, this is right afterwards. */
   #settle(): void {
-    this.#tidySpare()
-    for (const lane of [this.#outgoing, this.#incoming]) {
-      // The connection this one waited for is gone.
-      if (lane.waiting && this.#other(lane).contender.state === 'none') lane.proceed()
-    }
+    if (this.#spare !== null) this.#tidySpare(this.#spare)
+    // The connection that one of them waited for is gone.
+    if (this.#outgoing?.waiting && !this.#incoming.met) this.#outgoing.proceed()
+    if (this.#incoming.waiting && !this.#outgoing?.met) this.#incoming.proceed()
     if (this.#willing) this.#begin()
     const { state } = this.foremost
     this.#unsettled = false
     if (state === this.#shownState) return
-    this.record.tape.note({ event: 'state', from: this.#shownState, to: state })
-    this.record.event('peer.state', 'debug', `${this.#shownState} to ${state}`, { state })
+    this.record.moved(this.#shownState, state)
     this.#shownState = state
   }
 
   /** What came beside a session is the peer's one connection as soon as that session is gone. */
-  #tidySpare(): void {
-    const [spare, incoming] = [this.#spare, this.#incoming]
-    if (spare.contender.state === 'none') {
+  #tidySpare(spare: Lane): void {
+    if (!spare.met) {
       spare.stop(null, 'nothing came of it')
-    } else if (incoming.state !== 'Established' && this.#outgoing.state !== 'Established') {
+      return
+    }
+    const incoming = this.#incoming
+    if (incoming.state !== 'Established' && this.#outgoing?.state !== 'Established') {
       incoming.stop(null, 'replaced by a newer connection')
       this.#incoming = spare
       this.#spare = incoming
@@ -355,14 +362,14 @@ export class Driver implements LaneOwner {
   }
 
   /** Which lane a connection of the peer would go to; null: it is turned away. */
-  get #welcome(): Lane | null {
+  #welcome(): Lane | null {
     if (!this.#willing || this.#refusing) return null
     const session = this.#established
     if (session === null) return this.#incoming
     const settled = this.pace.lastedMs(this.clock.now()) >= settledSeconds * 1000
     // One that restarts all the time has to let its old connection go first.
     const believed = session.contender.restartable && settled && !this.pace.exhausted
-    return believed ? this.#spare : null
+    return believed ? (this.#spare ?? this.#makeSpare()) : null
   }
 
   /** Wants a session at all. */
@@ -375,16 +382,17 @@ export class Driver implements LaneOwner {
     if (!pausing) this.#refusing = false
     if (!this.#refusing && this.#incoming.state === 'Idle') this.#incoming.start()
     if (pausing || this.config.passive || this.#incoming.committed) return
-    if (this.#outgoing.state === 'Idle') this.#outgoing.start()
+    const outgoing = this.#outgoing ?? this.#makeOutgoing()
+    if (outgoing.state === 'Idle') outgoing.start()
   }
 
-  #expired(name: 'idleHold' | 'verdict'): void {
+  #expired(name: PeerTimer): void {
     this.record.tape.note({ event: 'timer', lane: 'peer', timer: name, queuedBytes: 0 })
     this.enter()
     if (name === 'verdict') {
-      for (const lane of [this.#outgoing, this.#incoming]) {
-        if (lane.waiting) this.#other(lane).stop(preferred, 'it sent no OPEN in time')
-      }
+      const late = 'it sent no OPEN in time'
+      if (this.#outgoing?.waiting) this.#incoming.stop(preferred, late)
+      if (this.#incoming.waiting) this.#outgoing?.stop(preferred, late)
     }
     this.leave(true)
   }
@@ -403,9 +411,26 @@ export class Driver implements LaneOwner {
     }
   }
 
-  #other(lane: Lane): Lane {
-    return lane === this.#outgoing ? this.#incoming : this.#outgoing
+  #makeOutgoing(): Lane {
+    this.#outgoing = new Lane('outgoing', this)
+    this.#lanes = [this.#outgoing, ...this.#lanes]
+    return this.#outgoing
   }
+
+  #makeSpare(): Lane {
+    this.#spare = new Lane('second', this)
+    this.#lanes = [...this.#lanes, this.#spare]
+    return this.#spare
+  }
+}
+
+/** What is to become of a connection on which a valid OPEN was received, in view of the others. */
+function judge(lane: Lane, rivals: readonly Lane[], negotiated: Negotiated): Verdict {
+  const foremost = [...rivals].sort((a, b) => b.rank - a.rank)[0]
+  if (foremost === undefined) return 'proceed'
+  const local = { routerId: negotiated.localRouterId, asn: negotiated.localAsn }
+  const remote = { routerId: negotiated.peerRouterId, asn: negotiated.peerAsn }
+  return resolveCollision(lane.direction, foremost.contender, local, remote)
 }
 
 /** RFC 9003 §2: a text goes with shutdown and reset only. */

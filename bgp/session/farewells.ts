@@ -14,7 +14,8 @@ export const closingMax = 4
 export class Farewells {
   readonly #clock: Clock
   readonly #record: SessionRecord
-  readonly #closing = new Set<Channel>()
+  /** Oldest first. */
+  #closing: readonly Channel[] = []
   /** Called when the last farewell has left. */
   readonly #onQuiet: (() => void)[] = []
 
@@ -26,19 +27,19 @@ export class Farewells {
   /** The channel is ended, its farewell under way; `gone` follows. */
   add(channel: Channel): void {
     const [oldest] = this.#closing
-    if (this.#closing.size >= closingMax) oldest?.destroy()
-    this.#closing.add(channel)
+    if (this.#closing.length >= closingMax) oldest?.destroy()
+    this.#closing = [...this.#closing, channel]
   }
 
   gone(channel: Channel): void {
-    this.#closing.delete(channel)
-    if (this.#closing.size > 0) return
+    this.#closing = this.#closing.filter((each) => each !== channel)
+    if (this.#closing.length > 0) return
     for (const resolve of this.#onQuiet.splice(0)) resolve()
   }
 
   /** Resolves when the farewells have left and TCP is closed; bounded by the channels' linger. */
   quiet(): Promise<void> {
-    if (this.#closing.size === 0) return Promise.resolve()
+    if (this.#closing.length === 0) return Promise.resolve()
     return new Promise((resolve) => this.#onQuiet.push(resolve))
   }
 

@@ -36,7 +36,8 @@ export const ranks: { readonly [S in SessionState]: number } = {
   Established: 5,
 }
 
-export type TimerName = 'connectRetry' | 'hold' | 'keepalive' | 'sendHold'
+export const timerNames = ['connectRetry', 'hold', 'keepalive', 'sendHold'] as const
+export type TimerName = (typeof timerNames)[number]
 
 /** What can happen. Numbers are those of RFC 4271 §8.1. */
 export type Event =
@@ -122,6 +123,11 @@ type Table = {
 }
 
 const nothing: readonly Action[] = Object.freeze([])
+const greeting: readonly Action[] = Object.freeze([
+  { do: 'setTimer', timer: 'connectRetry', seconds: null },
+  { do: 'sendOpen' },
+  { do: 'setTimer', timer: 'hold', seconds: openHoldSeconds },
+])
 const alive: readonly Action[] = Object.freeze([{ do: 'restartHold' }])
 const received: readonly Action[] = Object.freeze([{ do: 'restartHold' }, { do: 'deliver' }])
 
@@ -166,8 +172,9 @@ const table: Table = {
       { state: 'OpenConfirm', passive: session.passive, negotiated },
       [
         { do: 'sendKeepalive' },
-        { do: 'setTimer', timer: 'hold', seconds: negotiated.holdSeconds },
+        // The one that is due first comes first: the clock is asked once for both.
         { do: 'setTimer', timer: 'keepalive', seconds: negotiated.keepaliveSeconds },
+        { do: 'setTimer', timer: 'hold', seconds: negotiated.holdSeconds },
       ],
     ],
     fault: refuse,
@@ -261,14 +268,7 @@ function dialing(retrySeconds: number): readonly Action[] {
 }
 
 function greet({ passive }: Session): Step {
-  return [
-    { state: 'OpenSent', passive },
-    [
-      { do: 'setTimer', timer: 'connectRetry', seconds: null },
-      { do: 'sendOpen' },
-      { do: 'setTimer', timer: 'hold', seconds: openHoldSeconds },
-    ],
-  ]
+  return [{ state: 'OpenSent', passive }, greeting]
 }
 
 function breathe(session: SessionIn<'OpenConfirm' | 'Established'>): Step {

@@ -5,9 +5,9 @@
 import type { Clock, Connection, FamilyName, PeerConfig } from '../types.ts'
 import type { Negotiated } from '../wire/context.ts'
 import type { RefreshSubtype } from '../wire/message.ts'
-import type { Open } from '../wire/open.ts'
 import type { Channel } from './channel.ts'
 import type { Failure, StepContext } from './fsm.ts'
+import type { Greeting } from './greeting.ts'
 import type { Lane } from './lane.ts'
 import type { SessionRecord } from './record.ts'
 import type { SessionEnd } from './restart.ts'
@@ -18,7 +18,7 @@ export interface LaneOwner extends StepContext {
   readonly config: PeerConfig
   readonly record: SessionRecord
   dial(channel: Channel): Connection
-  localOpen(): Open
+  greeting(): Greeting
   /** A valid OPEN was received: answer with `confirm`, `wait` or `stop`. */
   opened(lane: Lane, negotiated: Negotiated): void
   up(negotiated: Negotiated): void

@@ -18,10 +18,18 @@ import {
   type RefreshSubtype,
 } from '../wire/message.ts'
 import type { NotificationError } from '../wire/notification.ts'
-import { decodeOpen, encodeOpen, type Open } from '../wire/open.ts'
+import { decodeOpen, type Open } from '../wire/open.ts'
 import { Channel, type ChannelEvents } from './channel.ts'
 import type { Contender } from './collision.ts'
-import { type Action, type Event, ranks, type Session, step, type TimerName } from './fsm.ts'
+import {
+  type Action,
+  type Event,
+  ranks,
+  type Session,
+  step,
+  type TimerName,
+  timerNames,
+} from './fsm.ts'
 import type { LaneOwner } from './lane-owner.ts'
 import { keepaliveSeconds, negotiate } from './negotiate.ts'
 import { eventOf, faultOf } from './reading.ts'
@@ -46,10 +54,6 @@ const expiries: { readonly [N in TimerName]: Event } = {
 const jittered: ReadonlySet<TimerName> = new Set<TimerName>(['connectRetry', 'keepalive'])
 
 export type Direction = 'outgoing' | 'incoming'
-
-type Performers = {
-  readonly [D in Action['do']]: (action: Extract<Action, { do: D }>) => void
-}
 
 export class Lane implements ChannelEvents {
   readonly name: LaneName
@@ -76,43 +80,13 @@ export class Lane implements ChannelEvents {
   /** A message is being handled: what is thrown now is its own fault. */
   #handling = false
 
-  /** How each action of the state machine is done. */
-  readonly #perform: Performers = {
-    dial: () => {
-      this.#channel = new Channel(this.#owner.clock, this)
-      this.#channel.attach(this.#owner.dial(this.#channel), false)
-    },
-    sendOpen: () => {
-      this.#sent = this.#owner.localOpen()
-      this.#owner.record.sent.open += 1
-      this.#write(encodeOpen(this.#sent))
-    },
-    sendKeepalive: () => {
-      this.#owner.record.sent.keepalive += 1
-      this.#write(keepaliveMessage)
-    },
-    deliver: () => this.#deliver(),
-    setTimer: ({ timer, seconds }) => {
-      if (timer === 'hold') this.#holdExtended = false
-      if (jittered.has(timer)) this.#timers.setJittered(timer, seconds)
-      else this.#timers.set(timer, seconds)
-    },
-    restartHold: () => this.#restartHold(),
-    hangUp: ({ notify }) => this.#hangUp(notify),
-    up: ({ negotiated }) => {
-      this.#hardResets = negotiated.peerRestart?.notification ?? false
-      this.#owner.up(negotiated)
-    },
-    down: ({ reason, end }) => this.#owner.down(reason, end),
-    failed: ({ failure }) => this.#owner.failed(this, failure),
-  }
-
   constructor(name: LaneName, owner: LaneOwner) {
     this.name = name
     this.direction = name === 'outgoing' ? 'outgoing' : 'incoming'
     this.#owner = owner
     this.#session = { state: 'Idle', passive: this.direction === 'incoming' }
-    this.#timers = new Timers(owner.clock, owner.random, (name) => this.#expired(name))
+    const { clock, random } = owner
+    this.#timers = new Timers(timerNames, clock, random, (name) => this.#expired(name))
   }
 
   get state(): SessionState {
@@ -157,6 +131,11 @@ export class Lane implements ChannelEvents {
   /** The lane is, or is about to be, the session: dialling beside it makes no sense. */
   get committed(): boolean {
     return this.waiting || this.rank >= ranks.OpenConfirm
+  }
+
+  /** It has a connection, which may collide with another. */
+  get met(): boolean {
+    return this.rank >= ranks.OpenSent
   }
 
   /** How it stands in a collision. */
@@ -302,7 +281,7 @@ export class Lane implements ChannelEvents {
     const { bytes, view } = channel.framer
     const open = decodeOpen(bytes, view, this.#start, this.#end)
     // We greet before we read, so `sent` is there.
-    const agreed = negotiate(this.#sent ?? this.#owner.localOpen(), open, this.#owner.config)
+    const agreed = negotiate(this.#sent ?? this.#owner.greeting().open, open, this.#owner.config)
     this.#received = open
     this.#owner.enter()
     try {
@@ -318,10 +297,61 @@ export class Lane implements ChannelEvents {
     try {
       const [next, actions] = step(before, event, this.#owner)
       this.#session = next
-      for (const action of actions) this.#perform[action.do](action as never)
+      for (const action of actions) this.#perform(action)
     } finally {
       this.#owner.leave(this.#session !== before)
     }
+  }
+
+  /** How each action of the state machine is done. */
+  #perform(action: Action): void {
+    switch (action.do) {
+      case 'dial':
+        this.#channel = new Channel(this.#owner.clock, this)
+        this.#channel.attach(this.#owner.dial(this.#channel), false)
+        break
+      case 'sendOpen':
+        this.#sendOpen()
+        break
+      case 'sendKeepalive':
+        this.#owner.record.sent.keepalive += 1
+        this.#write(keepaliveMessage)
+        break
+      case 'deliver':
+        this.#deliver()
+        break
+      case 'setTimer':
+        this.#setTimer(action.timer, action.seconds)
+        break
+      case 'restartHold':
+        this.#restartHold()
+        break
+      case 'hangUp':
+        this.#hangUp(action.notify)
+        break
+      case 'up':
+        this.#hardResets = action.negotiated.peerRestart?.notification ?? false
+        this.#owner.up(action.negotiated)
+        break
+      case 'down':
+        this.#owner.down(action.reason, action.end)
+        break
+      case 'failed':
+        this.#owner.failed(this, action.failure)
+    }
+  }
+
+  #sendOpen(): void {
+    const { open, message } = this.#owner.greeting()
+    this.#sent = open
+    this.#owner.record.sent.open += 1
+    this.#write(message)
+  }
+
+  #setTimer(name: TimerName, seconds: number | null): void {
+    if (name === 'hold') this.#holdExtended = false
+    if (jittered.has(name)) this.#timers.setJittered(name, seconds)
+    else this.#timers.set(name, seconds)
   }
 
   #deliver(): void {

@@ -23,17 +23,32 @@ export const asTrans = 23456
 const restartSecondsMax = 0x0fff
 
 type Kind = Capability['kind']
-type CapabilityOf<K extends Kind> = Capability & { readonly kind: K }
+/** Of one OPEN, by kind. */
+type Capabilities = { readonly [K in Kind]?: Capability & { readonly kind: K } }
+
+const neither = { send: false, receive: false }
+const nothing: readonly FamilyName[] = []
+
+/** The settings an OPEN is made of. */
+export const offerKeys = [
+  'asn',
+  'localAsn',
+  'holdSeconds',
+  'families',
+  'gracefulRestart',
+  'restartSeconds',
+  'addPathReceive',
+  'addPathSend',
+] as const satisfies readonly (keyof PeerConfig)[]
+
+/** They are all that can be read here; of the address, only `isOverIpv6`. */
+type Offer = Pick<PeerConfig, (typeof offerKeys)[number] | 'address'>
 
 /**
  * The OPEN this peer is sent.
  * @param restart what this speaker can say of its own restart (RFC 4724 §3)
  */
-export function localOpen(
-  config: PeerConfig,
-  routerId: number,
-  restart: OwnRestart = noRestart,
-): Open {
+export function localOpen(config: Offer, routerId: number, restart: OwnRestart = noRestart): Open {
   return {
     version: 4,
     asn: config.localAsn > 0xffff ? asTrans : config.localAsn,
@@ -53,7 +68,7 @@ export function localOpen(
 }
 
 /** Without families it only says "I send End-of-RIB, and keep what you said" (RFC 4724 §3). */
-function gracefulRestart(config: PeerConfig, restart: OwnRestart): Capability[] {
+function gracefulRestart(config: Offer, restart: OwnRestart): Capability[] {
   if (config.gracefulRestart === 'Disabled') return []
   const enabled = config.gracefulRestart === 'Enabled'
   return [
@@ -72,7 +87,7 @@ function gracefulRestart(config: PeerConfig, restart: OwnRestart): Capability[] 
   ]
 }
 
-function addPath(config: PeerConfig): Capability[] {
+function addPath(config: Offer): Capability[] {
   const send = config.addPathSend !== 'None'
   const receive = config.addPathReceive
   if (!send && !receive) return []
@@ -87,13 +102,17 @@ function addPath(config: PeerConfig): Capability[] {
  * RFC 8950 §4: IPv4 by an IPv6 next hop, offered where there may be one: over IPv6, and to iBGP
  * peers, which are told the next hop as it came. Routes go that way only where both offer it.
  */
-function extendedNextHop({ families: spoken, address, asn, localAsn }: PeerConfig): Capability[] {
-  const possible = address?.includes(':') === true || asn === localAsn
-  if (!spoken.includes('ipv4-unicast') || !possible) return []
+function extendedNextHop(config: Offer): Capability[] {
+  const possible = isOverIpv6(config) || config.asn === config.localAsn
+  if (!config.families.includes('ipv4-unicast') || !possible) return []
   const { afi, safi } = families['ipv4-unicast']
   const { afi: nextHopAfi } = families['ipv6-unicast']
   const entries = [{ family: 'ipv4-unicast', afi, safi, nextHopAfi }] as const
   return [{ kind: 'extendedNextHop', entries }]
+}
+
+export function isOverIpv6({ address }: Pick<PeerConfig, 'address'>): boolean {
+  return address?.includes(':') === true
 }
 
 /**
@@ -101,31 +120,34 @@ function extendedNextHop({ families: spoken, address, asn, localAsn }: PeerConfi
  * @throws NotificationError when the peer isn't who it should be, or nothing is left to talk about
  */
 export function negotiate(local: Open, remote: Open, config: PeerConfig): Negotiated {
-  const peerAsn = find(remote, 'as4')?.asn ?? remote.asn
+  const ours = lastOfEach(local)
+  const theirs = lastOfEach(remote)
+  const peerAsn = theirs.as4?.asn ?? remote.asn
   checkAs(peerAsn, config)
   const ebgp = peerAsn !== config.localAsn
   checkIdentifier(local, remote, ebgp, config)
   const common = commonFamilies(config, remote)
   const holdSeconds = Math.min(local.holdSeconds, remote.holdSeconds)
+  const both = (kind: Kind) => ours[kind] !== undefined && theirs[kind] !== undefined
   return {
     ebgp,
     localAsn: config.localAsn,
     peerAsn,
     localRouterId: local.routerId,
     peerRouterId: remote.routerId,
-    as4: both(local, remote, 'as4'),
+    as4: both('as4'),
     families: common,
-    addPathReceive: common.filter((f) => adds(local, f).receive && adds(remote, f).send),
-    addPathSend: common.filter((f) => adds(local, f).send && adds(remote, f).receive),
-    extendedMessage: both(local, remote, 'extendedMessage'),
-    extendedNextHop: ipv4OverIpv6(local) && ipv4OverIpv6(remote),
-    refresh: find(remote, 'routeRefresh') !== undefined,
-    enhancedRefresh: both(local, remote, 'enhancedRefresh'),
+    addPathReceive: chosen(common, (f) => adds(ours, f).receive && adds(theirs, f).send),
+    addPathSend: chosen(common, (f) => adds(ours, f).send && adds(theirs, f).receive),
+    extendedMessage: both('extendedMessage'),
+    extendedNextHop: ipv4OverIpv6(ours) && ipv4OverIpv6(theirs),
+    refresh: theirs.routeRefresh !== undefined,
+    enhancedRefresh: both('enhancedRefresh'),
     // RFC 4271 §4.2: the smaller of the two, and zero means neither timer runs.
     holdSeconds: holdSeconds === 0 ? null : holdSeconds,
     keepaliveSeconds: keepaliveSeconds(config, holdSeconds === 0 ? null : holdSeconds),
     // Both must offer it: a peer that is not told keeps nothing, so nothing is kept of it.
-    peerRestart: find(local, 'gracefulRestart') === undefined ? null : peerRestart(remote),
+    peerRestart: ours.gracefulRestart === undefined ? null : peerRestart(theirs),
   }
 }
 
@@ -157,7 +179,7 @@ function checkIdentifier(local: Open, remote: Open, ebgp: boolean, config: PeerC
 
 function commonFamilies(config: PeerConfig, remote: Open): readonly FamilyName[] {
   const offered = offeredFamilies(remote)
-  const common = config.families.filter((family) => offered.includes(family))
+  const common = chosen(config.families, (family) => offered.includes(family))
   if (common.length > 0) return common
   // RFC 5492 §5: the data names what we would have needed.
   const needed = new Writer(config.families.length * 6)
@@ -170,26 +192,39 @@ function commonFamilies(config: PeerConfig, remote: Open): readonly FamilyName[]
   )
 }
 
-/** Without the capability a speaker means IPv4 unicast (RFC 4760 §8). */
-function offeredFamilies(open: Open): readonly FamilyName[] {
-  const named = findAll(open, 'multiprotocol')
-  if (named.length === 0) return ['ipv4-unicast']
-  return named.flatMap(({ family }) => (family === null ? [] : [family]))
+/** Those that pass; all or none of them, as with most peers, is a list that is there already. */
+function chosen(
+  all: readonly FamilyName[],
+  passes: (family: FamilyName) => boolean,
+): readonly FamilyName[] {
+  if (all.every(passes)) return all
+  return all.some(passes) ? all.filter(passes) : nothing
 }
 
-function adds(open: Open, family: FamilyName): { send: boolean; receive: boolean } {
-  const entry = find(open, 'addPath')?.entries.find((one) => one.family === family)
-  return entry ?? { send: false, receive: false }
+/** Without the capability a speaker means IPv4 unicast (RFC 4760 §8). */
+function offeredFamilies(open: Open): readonly FamilyName[] {
+  let named = false
+  const offered: FamilyName[] = []
+  for (const capability of open.capabilities) {
+    if (capability.kind !== 'multiprotocol') continue
+    named = true
+    if (capability.family !== null) offered.push(capability.family)
+  }
+  return named ? offered : ['ipv4-unicast']
+}
+
+function adds({ addPath }: Capabilities, family: FamilyName): { send: boolean; receive: boolean } {
+  const entry = addPath?.entries.find((one) => one.family === family)
+  return entry ?? neither
 }
 
 /** RFC 8950 §4: IPv4 unicast by a next hop of AFI 2. */
-function ipv4OverIpv6(open: Open): boolean {
-  const entries = find(open, 'extendedNextHop')?.entries ?? []
-  return entries.some((one) => one.family === 'ipv4-unicast' && one.nextHopAfi === 2)
+function ipv4OverIpv6({ extendedNextHop: said }: Capabilities): boolean {
+  if (said === undefined) return false
+  return said.entries.some((one) => one.family === 'ipv4-unicast' && one.nextHopAfi === 2)
 }
 
-function peerRestart(open: Open): Negotiated['peerRestart'] {
-  const said = find(open, 'gracefulRestart')
+function peerRestart({ gracefulRestart: said }: Capabilities): Negotiated['peerRestart'] {
   if (said === undefined) return null
   const { restarting, notification, seconds } = said
   const families = said.families.flatMap(({ family, forwarding }) =>
@@ -198,15 +233,9 @@ function peerRestart(open: Open): Negotiated['peerRestart'] {
   return { restarting, notification, seconds, families }
 }
 
-function both(local: Open, remote: Open, kind: Kind): boolean {
-  return find(local, kind) !== undefined && find(remote, kind) !== undefined
-}
-
 /** The last one counts where a peer repeats a capability (RFC 4724 §3 says so for its own). */
-function find<K extends Kind>(open: Open, kind: K): CapabilityOf<K> | undefined {
-  return findAll(open, kind).at(-1)
-}
-
-function findAll<K extends Kind>(open: Open, kind: K): readonly CapabilityOf<K>[] {
-  return open.capabilities.filter((one): one is CapabilityOf<K> => one.kind === kind)
+function lastOfEach({ capabilities }: Open): Capabilities {
+  const last: { [kind: string]: Capability } = {}
+  for (const capability of capabilities) last[capability.kind] = capability
+  return last as Capabilities
 }

@@ -17,7 +17,7 @@ import { formatCapability } from '../wire/capability.ts'
 import type { Negotiated } from '../wire/context.ts'
 import { encodeRefresh, type RefreshSubtype } from '../wire/message.ts'
 import type { Fault } from '../wire/notification.ts'
-import { Driver, type DriverPorts } from './driver.ts'
+import { Driver, type DriverEvents, type DriverPorts } from './driver.ts'
 import { keepaliveSeconds } from './negotiate.ts'
 import type { Pace } from './pace.ts'
 import { awaitingOpen } from './reason.ts'
@@ -52,32 +52,24 @@ export interface SessionPorts extends DriverPorts {
 /** All of a peer's view that the session knows; the rest is the speaker's to add. */
 export type SessionView = Omit<PeerView, 'families' | 'dynamic'>
 
-export class PeerSession {
+export class PeerSession implements DriverEvents {
   /** What happened to it and what it did, octet by octet. */
   readonly tape: Tape
   readonly #driver: Driver
   readonly #record: SessionRecord
+  readonly #handler: SessionHandler
 
-  /** @param config of a peer with an address: a range is the speaker's affair */
-  constructor(config: PeerConfig, ports: SessionPorts) {
+  /**
+   * @param config of a peer with an address: a range is the speaker's affair
+   * @param pace what is remembered of the peer from before; null: it begins as new
+   */
+  constructor(config: PeerConfig, ports: SessionPorts, pace: Pace | null = null) {
     if (config.address === null) throw new RangeError(`peer ${config.name} has no address`)
     const { handler, clock } = ports
+    this.#handler = handler
     this.tape = new Tape(config, clock, ports.shelf ?? null)
-    const tell = (event: SpeakerEvent): void => handler.event(event)
-    this.#record = new SessionRecord(config.name, clock, this.tape, tell)
-    this.#driver = new Driver(config, ports, this.#record, {
-      up: (negotiated) => {
-        this.#record.up(...describeUp(config.name, negotiated))
-        handler.established(this, negotiated)
-      },
-      down: (reason, end) => {
-        this.#record.down(reason)
-        handler.down(this, reason, end)
-      },
-      update: (bytes, view, start, end) => handler.update(this, bytes, view, start, end),
-      refresh: (family, subtype) => handler.refresh(this, family, subtype),
-      drained: () => handler.drained(this),
-    })
+    this.#record = new SessionRecord(config.name, clock, this.tape, handler)
+    this.#driver = new Driver(config, ports, this.#record, this, pace)
   }
 
   get config(): PeerConfig {
@@ -213,6 +205,30 @@ export class PeerSession {
     return this.#driver.expire(of, timer)
   }
 
+  // The driver reports here.
+
+  up(negotiated: Negotiated): void {
+    this.#record.up(...describeUp(this.config.name, negotiated))
+    this.#handler.established(this, negotiated)
+  }
+
+  down(reason: string, end: SessionEnd): void {
+    this.#record.down(reason)
+    this.#handler.down(this, reason, end)
+  }
+
+  update(bytes: Uint8Array, view: DataView, start: number, end: number): void {
+    this.#handler.update(this, bytes, view, start, end)
+  }
+
+  refresh(family: FamilyName, subtype: RefreshSubtype): void {
+    this.#handler.refresh(this, family, subtype)
+  }
+
+  drained(): void {
+    this.#handler.drained(this)
+  }
+
   view(): SessionView {
     const { config, state, negotiated } = this
     const record = this.#record
@@ -220,7 +236,7 @@ export class PeerSession {
     const hold = negotiated === null ? config.holdSeconds || null : negotiated.holdSeconds
     const interval =
       negotiated === null ? keepaliveSeconds(config, hold) : negotiated.keepaliveSeconds
-    const local = lane.sent ?? this.#driver.localOpen()
+    const local = lane.sent ?? this.#driver.greeting().open
     return {
       name: config.name,
       origin: config.origin,

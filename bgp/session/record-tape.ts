@@ -13,6 +13,7 @@ import { messageType } from '../wire/message.ts'
 import type {
   LaneName,
   RecordedEvent,
+  RecordedGap,
   RecordedInput,
   RecordedOutput,
   Recording,
@@ -74,36 +75,46 @@ class Reel {
   /** Octets it had. */
   readonly total = new Uint32Array(tapeEventsMax)
   readonly queued = new Uint32Array(tapeEventsMax)
-  readonly text: (string | null)[] = new Array(tapeEventsMax).fill(null)
+  /** As long as rows were used: most tapes hold little. */
+  readonly text: (string | null)[] = []
   readonly bytes = new Uint8Array(tapeBytesMax)
   first = 0
   count = 0
   written = 0
   textLength = 0
+  /** What was overwritten, and when the last of it happened. */
+  lostEvents = 0
+  lostBytes = 0
+  lostAt: number
+  /** Unix milliseconds when the monotonic clock stood at 0; one value, so that times only grow. */
+  readonly epoch: number
+
+  constructor(clock: Clock) {
+    this.lostAt = clock.now()
+    this.epoch = clock.wall() - this.lostAt
+  }
 }
+
+type Opening = { readonly [L in LaneName]: readonly RecordedEvent[] }
+const nothingOpened: Opening = { outgoing: [], incoming: [], second: [] }
 
 export class Tape {
   readonly #clock: Clock
   readonly #shelf: TapeShelf | null
   #reel: Reel | null = null
-  /** Before the oldest event on the tape. */
+  /** Before the oldest event on the tape; without its password as soon as there is one. */
   #config: PeerConfig
   #state: SessionState = 'Idle'
   #started = false
-  #lost = { events: 0, bytes: 0 }
-  #lostAt = 0
   /** Overwritten events that brought about the connections there are. */
-  readonly #opening: Record<LaneName, RecordedEvent[]> = { outgoing: [], incoming: [], second: [] }
+  #opening = nothingOpened
   /** The password is replaced by the number of times that it changed. */
   #key = 1
-  /** Unix milliseconds when the monotonic clock stood at 0; one value, so that times only grow. */
-  readonly #epoch: number
 
   /** @param shelf null: never records */
   constructor(config: PeerConfig, clock: Clock, shelf: TapeShelf | null) {
-    this.#config = this.#withoutSecret(config)
+    this.#config = config
     this.#clock = clock
-    this.#epoch = clock.wall() - clock.now()
     this.#shelf = shelf
   }
 
@@ -114,8 +125,8 @@ export class Tape {
   /** Begins to record, where the shelf has a tape left. */
   begin(): void {
     if (this.#reel !== null || !this.#shelf?.take()) return
-    this.#reel = new Reel()
-    this.#lostAt = this.#clock.now()
+    this.#reel = new Reel(this.#clock)
+    this.#config = this.#withoutSecret(this.#config)
   }
 
   /** Forgets everything and gives the tape back. */
@@ -172,7 +183,7 @@ export class Tape {
   note(note: Note): void {
     const reel = this.#reel
     if (reel === null) {
-      this.#outlive({ at: 0, ...note })
+      this.#remember(note)
       return
     }
     const text = JSON.stringify(note)
@@ -193,13 +204,14 @@ export class Tape {
     const reel = this.#reel
     if (reel === null) return null
     const events = this.#rows(reel)
-    const whole = this.#lost.events === 0 && !this.#started && this.#state === 'Idle'
+    const whole = reel.lostEvents === 0 && !this.#started && this.#state === 'Idle'
     if (whole) return { peer: this.#config, events }
     const opening = Object.values(this.#opening).flat()
     const gap: RecordedEvent = {
-      at: this.#unix(this.#lostAt),
+      at: unix(reel, reel.lostAt),
       event: 'gap',
-      ...this.#lost,
+      events: reel.lostEvents,
+      bytes: reel.lostBytes,
       started: this.#started,
       state: this.#state,
     }
@@ -240,6 +252,7 @@ export class Tape {
     reel.lane[row] = lane
     reel.start[row] = reel.written
     reel.kept[row] = 0
+    reel.text[row] = null
     return row
   }
 
@@ -269,50 +282,53 @@ export class Tape {
     ) {
       this.#outlive(this.#event(reel, row))
     }
-    this.#lost.events += 1
-    this.#lost.bytes +=
-      of === kind.handed ? (reel.total[row] as number) : (reel.kept[row] as number)
-    this.#lostAt = reel.at[row] as number
+    reel.lostEvents += 1
+    reel.lostBytes += of === kind.handed ? (reel.total[row] as number) : (reel.kept[row] as number)
+    reel.lostAt = reel.at[row] as number
     reel.textLength -= reel.text[row]?.length ?? 0
     reel.text[row] = null
     reel.first = (row + 1) % tapeEventsMax
     reel.count -= 1
   }
 
+  /** Where the session stands before the oldest event on the tape, or without one. */
+  #remember(event: RecordedInput | RecordedOutput | RecordedGap): void {
+    if (event.event === 'state') this.#state = event.to
+    else if (event.event === 'start') this.#started = true
+    else if (event.event === 'stop') this.#started = false
+    else if (event.event === 'configure') this.#config = event.config
+  }
+
   #outlive(event: RecordedEvent): void {
+    this.#remember(event)
     switch (event.event) {
-      case 'start':
-      case 'stop':
-        this.#started = event.event === 'start'
-        break
-      case 'configure':
-        this.#config = event.config
-        break
-      case 'state':
-        this.#state = event.to
-        break
       case 'dial':
-        this.#opening.outgoing = [event]
+        this.#open('outgoing', [event])
         break
       case 'accept':
-        if (event.lane !== 'refused') this.#opening[event.lane] = [event]
+        if (event.lane !== 'refused') this.#open(event.lane, [event])
         break
       case 'ended':
       case 'closed':
-        this.#opening[event.lane] = []
+        this.#open(event.lane, [])
         break
       case 'connected':
       case 'received':
       case 'sent': {
         if (event.lane === 'refused') break
         const opening = this.#opening[event.lane]
-        if (opening.length > 0 && opening.length < openingMax) opening.push(event)
+        if (opening.length === 0 || opening.length >= openingMax) break
+        this.#open(event.lane, [...opening, event])
       }
     }
   }
 
+  #open(lane: LaneName, events: readonly RecordedEvent[]): void {
+    this.#opening = { ...this.#opening, [lane]: events }
+  }
+
   #event(reel: Reel, row: number): RecordedEvent {
-    const at = this.#unix(reel.at[row] as number)
+    const at = unix(reel, reel.at[row] as number)
     const text = reel.text[row]
     if (text != null) return { at, ...JSON.parse(text) }
     const lane = lanes[reel.lane[row] as number] as LaneName
@@ -341,14 +357,14 @@ export class Tape {
     return hexOf(reel.bytes.subarray(from)) + hexOf(reel.bytes.subarray(0, end - tapeBytesMax))
   }
 
-  /** Unix milliseconds of a moment of the monotonic clock, to the microsecond. */
-  #unix(now: number): number {
-    return Math.round((this.#epoch + now) * 1000) / 1000
-  }
-
   #withoutSecret(config: PeerConfig): PeerConfig {
     return { ...config, password: config.password === null ? null : `key ${this.#key}` }
   }
+}
+
+/** Unix milliseconds of a moment of the monotonic clock, to the microsecond. */
+function unix({ epoch }: Reel, now: number): number {
+  return Math.round((epoch + now) * 1000) / 1000
 }
 
 type RecordedConfigure = Extract<RecordedInput, { readonly event: 'configure' }>

@@ -4,7 +4,7 @@
  * every attempt is told once as news and afterwards as detail.
  */
 
-import type { Clock, MessageCounts, PeerView, SpeakerEvent } from '../types.ts'
+import type { Clock, MessageCounts, PeerView, SessionState, SpeakerEvent } from '../types.ts'
 import { messageType } from '../wire/message.ts'
 import type { Failure } from './fsm.ts'
 import type { Tape } from './record-tape.ts'
@@ -25,6 +25,29 @@ const kinds: { readonly [type: number]: keyof MessageCounts } = Object.fromEntri
   Object.entries(messageType).map(([kind, type]) => [type, kind as keyof MessageCounts]),
 )
 
+/** What a change of state is told as, made once: a thousand sessions come up at once. */
+const moves = tabulate((from) =>
+  tabulate((to) => ({ text: `${from} to ${to}`, data: Object.freeze({ state: to }) })),
+)
+
+function tabulate<Cell>(cell: (state: SessionState) => Cell): {
+  readonly [S in SessionState]: Cell
+} {
+  return {
+    Idle: cell('Idle'),
+    Connect: cell('Connect'),
+    Active: cell('Active'),
+    OpenSent: cell('OpenSent'),
+    OpenConfirm: cell('OpenConfirm'),
+    Established: cell('Established'),
+  }
+}
+
+/** Who is told what happens. */
+export interface RecordListener {
+  event(event: SpeakerEvent): void
+}
+
 type Counts = { -readonly [K in keyof MessageCounts]: MessageCounts[K] }
 type LastError = NonNullable<PeerView['lastError']>
 
@@ -41,18 +64,18 @@ export class SessionRecord {
   readonly tape: Tape
   readonly #peer: string
   readonly #clock: Clock
-  readonly #tell: (event: SpeakerEvent) => void
+  readonly #listener: RecordListener
   readonly #history: Happening[] = []
   /** The last error of the protocol, until a session comes about. */
   #cause: string | null = null
   /** Reasons that are no news any more. */
-  readonly #told = new Set<string>()
+  #told: readonly string[] = []
 
-  constructor(peer: string, clock: Clock, tape: Tape, tell: (event: SpeakerEvent) => void) {
+  constructor(peer: string, clock: Clock, tape: Tape, listener: RecordListener) {
     this.#peer = peer
     this.#clock = clock
     this.tape = tape
-    this.#tell = tell
+    this.#listener = listener
   }
 
   /** The error that no session has come about since, or null. */
@@ -80,21 +103,30 @@ export class SessionRecord {
     if (this.#history.length > historyMax) this.#history.shift()
     // A change of state is on the tape in a form of its own.
     if (kind !== 'peer.state') this.tape.note({ event: 'told', kind, text })
-    const event = { kind, peer: this.#peer, level, text }
-    this.#tell(data === undefined ? event : { ...event, data })
+    const peer = this.#peer
+    this.#listener.event(
+      data === undefined ? { kind, peer, level, text } : { kind, peer, level, text, data },
+    )
+  }
+
+  /** The peer's state is another one. */
+  moved(from: SessionState, to: SessionState): void {
+    this.tape.note({ event: 'state', from, to })
+    const { text, data } = moves[from][to]
+    this.event('peer.state', 'debug', text, data)
   }
 
   /** Begins anew by order: what went wrong before is no longer of interest. */
   begin(reason: string): void {
     this.reason = reason
     this.#cause = null
-    this.#told.clear()
+    this.#told = []
   }
 
   up(text: string, data: Readonly<Record<string, unknown>>): void {
     this.reason = null
     this.#cause = null
-    this.#told.clear()
+    this.#told = []
     this.since = this.#clock.wall()
     this.event('peer.established', 'info', text, data)
   }
@@ -103,16 +135,16 @@ export class SessionRecord {
     this.reason = reason
     this.since = this.#clock.wall()
     this.flaps += 1
-    this.#told.add(reason)
+    // Whatever was told before: the failure behind it is the same news.
+    this.#told = [...this.#told, reason]
     this.event('peer.down', 'warn', reason)
   }
 
   /** Nothing came of a connection beside the session, which stands. */
   strayed({ reason }: Failure): void {
-    const told = this.#told.has(reason)
-    if (this.#told.size < toldMax) this.#told.add(reason)
     const text = `another connection of the peer came to nothing, the session stands: ${reason}`
-    this.event('peer.error', told ? 'debug' : 'warn', text)
+    this.event('peer.error', this.#told.includes(reason) ? 'debug' : 'warn', text)
+    this.#remember(reason)
   }
 
   /**
@@ -124,8 +156,13 @@ export class SessionRecord {
     const aftermath = this.#cause !== null && this.#cause !== reason
     this.reason = aftermath ? `${this.#cause}; since then: ${reason}` : reason
     if (!aftermath) this.lastError = { at: this.#clock.wall(), direction, text: reason }
-    this.event('peer.error', this.#told.has(reason) ? 'debug' : 'warn', reason)
-    if (this.#told.size < toldMax) this.#told.add(reason)
+    this.event('peer.error', this.#told.includes(reason) ? 'debug' : 'warn', reason)
+    this.#remember(reason)
+  }
+
+  #remember(reason: string): void {
+    if (this.#told.length >= toldMax || this.#told.includes(reason)) return
+    this.#told = [...this.#told, reason]
   }
 }
 

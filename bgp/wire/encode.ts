@@ -199,8 +199,20 @@ function notBegun(): RangeError {
   return new RangeError('no UPDATE is begun: begin returned false, or finish was called already')
 }
 
-/** The UPDATE that says "that was all" for a family (RFC 4724 §2). */
+const endsOfRib: { readonly [F in FamilyName]: Uint8Array } = {
+  'ipv4-unicast': makeEndOfRib('ipv4-unicast'),
+  'ipv6-unicast': makeEndOfRib('ipv6-unicast'),
+}
+
+/**
+ * The UPDATE that says "that was all" for a family (RFC 4724 §2). Always the same octets, which
+ * nobody may change.
+ */
 export function encodeEndOfRib(family: FamilyName): Uint8Array {
+  return endsOfRib[family]
+}
+
+function makeEndOfRib(family: FamilyName): Uint8Array {
   const { afi, safi } = families[family]
   const classic = family === 'ipv4-unicast'
   const out = new Writer(headerLength + (classic ? 4 : 10))

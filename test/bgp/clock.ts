@@ -54,6 +54,16 @@ export class FakeClock implements Clock {
     this.advance(0)
   }
 
+  /** Lets this much time pass at once, as for a process that was held up: calls come late. */
+  pass(milliseconds: number): void {
+    this.#now += milliseconds
+    const [due] = this.#queue
+    if (due !== undefined && due.at <= this.#now) {
+      this.#queue.shift()
+      due.run()
+    }
+  }
+
   /** Lets time pass until `reached` holds; false when it didn't within `milliseconds`. */
   until(reached: () => boolean, milliseconds: number): boolean {
     if (reached()) return true

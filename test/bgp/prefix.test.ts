@@ -12,6 +12,7 @@ import {
   formatPrefix,
   isMartian,
   parseAddress,
+  parseHost,
   parseIpv4,
   parsePrefix,
 } from '../../bgp/prefix.ts'
@@ -110,6 +111,13 @@ t.test('a prefix covers what lies inside it, itself included', async (t) => {
   for (const [outer, inner, covered] of table) {
     t.equal(covers(parsePrefix(outer), parsePrefix(inner)), covered, `${outer} ${inner}`)
   }
+})
+
+t.test('an address is the prefix that holds it alone, whatever its zone', async (t) => {
+  t.same(parseHost('10.1.2.3'), parsePrefix('10.1.2.3/32'))
+  t.same(parseHost('2001:db8::1'), parsePrefix('2001:db8::1/128'))
+  t.same(parseHost('fe80::1%eth0'), parsePrefix('fe80::1/128'))
+  t.throws(() => parseHost('10.1.2'), RangeError)
 })
 
 t.test('martians are the prefixes none of whose addresses may be routed', async (t) => {

@@ -109,7 +109,7 @@ const expected: { readonly [S in SessionState]: { readonly [E in EventName]: str
     stop: 'Idle: hangUp 6/2',
     connected: 'Idle: hangUp 5/1, failed error',
     disconnected: `Active: ${retry}`,
-    open: 'OpenConfirm: sendKeepalive, hold 90, keepalive 30',
+    open: 'OpenConfirm: sendKeepalive, keepalive 30, hold 90',
     fault: 'Idle: hangUp 1/2, failed error',
     notification: 'Idle: hangUp, failed error',
     cease: 'Idle: hangUp, failed closed',
@@ -201,7 +201,7 @@ t.test('a passive session waits instead of dialling, and sets no retry timer', a
 
 t.test('hold time zero starts no timer', async (t) => {
   const open: Event = { type: 'open', negotiated: silent }
-  const confirmed = 'OpenConfirm: sendKeepalive, hold off, keepalive off'
+  const confirmed = 'OpenConfirm: sendKeepalive, keepalive off, hold off'
   t.equal(outcome(at('OpenSent'), open), confirmed)
   t.equal(
     outcome(at('OpenConfirm', false, silent), events.keepalive),

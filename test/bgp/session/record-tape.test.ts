@@ -134,3 +134,19 @@ t.test('only so many sessions record at a time, and one that ends makes room', a
   last.drained('outgoing')
   t.match(last.read()?.events, [{ event: 'gap', events: 0, started: true }, { event: 'drained' }])
 })
+
+t.test('a tape that begins late says how the session stood, and no word of a key', async (t) => {
+  const shelf = new TapeShelf()
+  const config = peerConfig({ password: 'first secret' })
+  const tape = new Tape(config, new FakeClock(), shelf)
+  tape.note({ event: 'start' })
+  tape.note({ event: 'accept', localAddress: '10.0.0.1', remotePort: 40_000, lane: 'incoming' })
+  tape.note({ event: 'state', from: 'Idle', to: 'OpenSent' })
+  const changed = { ...config, holdSeconds: 30, password: 'second secret' }
+  tape.configure(config, changed, 'cease/otherConfigurationChange')
+  tape.begin()
+  const recording = tape.read()
+  t.match(recording?.peer, { holdSeconds: 30, password: 'key 2' })
+  t.match(recording?.events, [{ event: 'gap', events: 0, started: true, state: 'OpenSent' }])
+  t.notMatch(JSON.stringify(recording), 'secret')
+})

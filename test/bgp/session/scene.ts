@@ -3,6 +3,7 @@
  * it told its speaker, and a scripted peer that speaks raw messages.
  */
 
+import { Greetings } from '../../../bgp/session/greeting.ts'
 import { PeerSession, type SessionHandler } from '../../../bgp/session/peer.ts'
 import { noRestart } from '../../../bgp/session/restart.ts'
 import type {
@@ -84,12 +85,14 @@ export class Speaker implements SessionHandler {
     routerId: number,
     random: () => number = () => 0.5,
   ) {
+    const greetings = new Greetings()
+    const identity = { routerId, restart: noRestart }
     this.peer = new PeerSession(config, {
       clock,
       transport,
       handler: this,
       random,
-      identity: () => ({ routerId, restart: noRestart }),
+      greeting: (peer) => greetings.of(peer, identity),
     })
   }
 

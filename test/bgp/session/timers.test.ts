@@ -6,9 +6,8 @@ import { FakeClock } from '../clock.ts'
 function timers(random = (): number => 0.5) {
   const clock = new FakeClock()
   const fired: string[] = []
-  const set = new Timers<'hold' | 'retry'>(clock, random, (name) =>
-    fired.push(`${name} ${clock.now()}`),
-  )
+  const names = ['hold', 'retry'] as const
+  const set = new Timers(names, clock, random, (name) => fired.push(`${name} ${clock.now()}`))
   return { clock, fired, set }
 }
 
@@ -62,6 +61,45 @@ t.test('restarting moves the deadline without scheduling anew', async (t) => {
   t.same(fired, ['hold 109000'])
   set.restart('hold')
   t.notOk(set.running('hold'), 'a timer that does not run is not started')
+})
+
+t.test('several timers share one call on the clock, and each comes in its time', async (t) => {
+  const { clock, fired, set } = timers()
+  set.set('hold', 9)
+  set.set('retry', 5)
+  t.equal(clock.pending, 1)
+  set.restart('retry')
+  clock.advance(5000)
+  t.same(fired, ['retry 5000'])
+  t.equal(clock.pending, 1)
+  set.set('retry', 1)
+  set.restart('hold')
+  clock.advance(60_000)
+  t.same(fired, ['retry 5000', 'retry 6000', 'hold 14000'])
+  t.equal(clock.pending, 0)
+})
+
+t.test('what is due at one moment runs in the order of the deadlines', async (t) => {
+  const { clock, fired, set } = timers()
+  set.set('hold', 3)
+  set.set('retry', 2)
+  clock.pass(5000)
+  t.same(fired, ['retry 5000', 'hold 5000'])
+})
+
+t.test('one that sets itself for this very moment does not hold up the turn', async (t) => {
+  const clock = new FakeClock()
+  let fired = 0
+  const set: Timers<'again'> = new Timers(['again'], clock, Math.random, () => {
+    fired += 1
+    if (fired < 3) set.set('again', 0)
+  })
+  set.set('again', 1)
+  clock.pass(1000)
+  t.equal(fired, 1)
+  t.equal(clock.pending, 1)
+  clock.flush()
+  t.equal(fired, 3)
 })
 
 t.test('jitter takes away up to a quarter (RFC 4271 §10)', async (t) => {
