@@ -6,6 +6,7 @@ export {
   SessionDecoder,
 } from './decode.ts'
 export { formatPrefix } from './prefix.ts'
+export { type Rehearsal, rehearse } from './rehearsal/rehearse.ts'
 export type { Deed, StrayTimer } from './replay/deeds.ts'
 export { type Replay, type ReplayStep, replaySession } from './replay/player.ts'
 export {

@@ -54,6 +54,8 @@ export interface AgentPorts {
   /** Where no kernel routes tell of a run before this one; null: nobody remembers. */
   readonly marker: RestartMarker | null
   readonly hostIsStopping: () => Promise<boolean>
+  /** Called once, when the manifests are read and nothing is open; never rejects. */
+  readonly warmUp: (reflects: boolean) => Promise<void>
 }
 
 export class Agent {
@@ -140,12 +142,13 @@ export class Agent {
    * @throws ConfigError when the manifests can't be used at all
    */
   async start(): Promise<void> {
-    const { store, fib, marker } = this.#ports
+    const { store, fib, marker, warmUp } = this.#ports
     const snapshot = await store.start()
     const intent = computeIntent(snapshot.resources, this.node)
     this.#starting = "starting: reading the kernel's routes"
     fib.configure(intent.fib)
-    await fib.start()
+    // The kernel is read by another thread, at the same time.
+    await Promise.all([fib.start(), warmUp(intent.node?.clusterId != null)])
     this.kernel.started()
     await this.#tellRestart(intent)
     this.#starting = 'starting: opening the sessions'

@@ -19,8 +19,9 @@ export function holdYoungGeneration(): void {
 }
 
 /**
- * Collects garbage once and gives the emptied pages back: for when all is built and nothing runs
- * yet, so that no session suffers from a pause of some 50 ms.
+ * Collects garbage and gives the emptied pages back: for when all is built and nothing runs yet, so
+ * that no session suffers from a pause of some 50 ms. Twice, since buffers are freed in the
+ * background, and the second round waits for what the first has found.
  */
 export function compactHeap(): void {
   // The collector can be called only from a context that was made while this flag stood.
@@ -29,6 +30,7 @@ export function compactHeap(): void {
   setFlagsFromString('--no-expose-gc')
   if (typeof collect !== 'function') return
   setFlagsFromString('--compact-on-every-full-gc')
+  collect()
   collect()
   setFlagsFromString('--no-compact-on-every-full-gc')
 }

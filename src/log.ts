@@ -13,6 +13,7 @@ type PrettyModule = typeof import('pino-pretty')
 
 export interface Log {
   event(event: EventView): void
+  debug(text: string): void
   info(text: string): void
   warn(text: string): void
   error(text: string, error?: unknown): void
@@ -54,6 +55,7 @@ export function createLog(
       if (!logger.isLevelEnabled(of) || !flood.admits(event)) return
       logger[of]({ kind, ...(peer === null ? {} : { peer }), ...data }, text)
     },
+    debug: (text) => logger.debug(text),
     info: (text) => logger.info(text),
     warn: (text) => logger.warn(text),
     error: (text, error) => logger.error({ err: error }, text),

@@ -15,7 +15,6 @@ import { describeProblem } from './conditions.ts'
 import { createFolderStore, type FolderStore, type Snapshot } from './config/folder.ts'
 import { emptyResources } from './config/resources.ts'
 import { EventLog } from './event-log.ts'
-import { compactHeap } from './heap.ts'
 import { createSysctls } from './host/sysctl.ts'
 import { HostWatch } from './host/watch.ts'
 import { HostAddresses } from './host-addresses.ts'
@@ -24,8 +23,10 @@ import { settleConfiguration } from './intent/settings.ts'
 import { createLog, type Log } from './log.ts'
 import { RestartMarker } from './restart-marker.ts'
 import { systemClock } from './sys/clock.ts'
+import { holdLargeBlocks } from './sys/malloc.ts'
 import { createTransport } from './sys/tcp.ts'
 import { version } from './version.ts'
+import { WarmUp } from './warm-up.ts'
 import { createBfd } from './workers/bfd-proxy.ts'
 import { createFibWorker } from './workers/fib-proxy.ts'
 
@@ -33,6 +34,7 @@ import { createFibWorker } from './workers/fib-proxy.ts'
 const stopMsMax = 5000
 
 export async function run(options: RunOptions): Promise<number> {
+  holdLargeBlocks()
   const log = createLog(options.logLevel ?? 'info', options.node, systemClock)
   const events = new EventLog(systemClock)
   events.subscribe((event) => log.event(event))
@@ -41,6 +43,7 @@ export async function run(options: RunOptions): Promise<number> {
   const writer = options.fib === 'none' ? null : createFibWorker(fibSettings)
   const ports = { clock: systemClock, random: Math.random, events }
   const cluster = await join(options, ports)
+  const warmUp = new WarmUp(systemClock, log)
   const agent = new Agent(options.node, {
     clock: systemClock,
     transport: createTransport(),
@@ -53,6 +56,7 @@ export async function run(options: RunOptions): Promise<number> {
     random: Math.random,
     marker: markerOf(options, events),
     hostIsStopping: () => hostIsStopping(),
+    warmUp: (reflects) => warmUp.run(reflects),
   })
   const host = new HostWatch({
     sysctls: createSysctls(),
@@ -68,7 +72,6 @@ export async function run(options: RunOptions): Promise<number> {
   const servers = await makeServers(answers, options, log)
   try {
     await servers.listen()
-    compactHeap()
     await agent.start()
     await host.start()
     cni.start()
