@@ -65,6 +65,8 @@ interface Burst {
   /** By the reason, such as "link eth0 has no carrier". */
   readonly outages: Map<string, Outage>
   readonly begunMs: number
+  /** When something last belonged to it. */
+  newestMs: number
   readonly named: FirstPrefixes
   /** Where each of those named leads now; null: no longer wanted. */
   readonly destinations: (Destination | null)[]
@@ -118,7 +120,7 @@ export class RouteMoves {
     }
     unnamed.gone += gone
     unnamed.changed += others - gone
-    this.#waitOn(burst)
+    burst.newestMs = this.#clock.now()
   }
 
   close(): void {
@@ -135,21 +137,8 @@ export class RouteMoves {
       this.#burst.timer.cancel()
       this.#tell()
     }
-    if (this.#burst === null) {
-      this.#burst = {
-        loss,
-        peers: new Set(),
-        causes: new Set(),
-        outages: new Map(),
-        begunMs: this.#clock.now(),
-        named: new FirstPrefixes(movesNamedMax),
-        destinations: [],
-        unnamed: { changed: 0, gone: 0 },
-        timer: this.#clock.schedule(quietMs, () => this.#tell()),
-      }
-    } else {
-      this.#waitOn(this.#burst)
-    }
+    this.#burst ??= this.#begin(loss)
+    this.#burst.newestMs = this.#clock.now()
     const { causes: told, peers } = this.#burst
     const { nextHop, reason } = event.data ?? {}
     if (typeof nextHop === 'string' && typeof reason === 'string') {
@@ -177,10 +166,29 @@ export class RouteMoves {
     return this.#peers()?.find((peer) => peer.address === address)?.name ?? null
   }
 
-  #waitOn(burst: Burst): void {
-    const left = burst.begunMs + burstMsMax - this.#clock.now()
-    burst.timer.cancel()
-    burst.timer = this.#clock.schedule(Math.max(0, Math.min(quietMs, left)), () => this.#tell())
+  #begin(loss: boolean): Burst {
+    const now = this.#clock.now()
+    const burst: Burst = {
+      loss,
+      peers: new Set(),
+      causes: new Set(),
+      outages: new Map(),
+      begunMs: now,
+      newestMs: now,
+      named: new FirstPrefixes(movesNamedMax),
+      destinations: [],
+      unnamed: { changed: 0, gone: 0 },
+      timer: this.#clock.schedule(quietMs, () => this.#look(burst)),
+    }
+    return burst
+  }
+
+  /** Tells of the burst when it is over: a hundred sessions that end at once set one timer. */
+  #look(burst: Burst): void {
+    const over = Math.min(burst.newestMs + quietMs, burst.begunMs + burstMsMax)
+    const left = over - this.#clock.now()
+    if (left <= 0) this.#tell()
+    else burst.timer = this.#clock.schedule(left, () => this.#look(burst))
   }
 
   #tell(): void {
