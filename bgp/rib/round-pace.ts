@@ -3,9 +3,10 @@
  * ten milliseconds whether it carries one change or a hundred, so while changes, or members, keep
  * coming one by one, they are gathered: after a round that carried little, the next one waits for half
  * as long as that round took, and for up to four times as long while that pays, that is, while work
- * has come at different times meanwhile. The first change of a quiet time never waits, and a group
- * that is quick to serve never does: in spirit the MinRouteAdvertisementInterval of RFC 4271 §9.2.1.1,
- * but set by what it saves.
+ * has come at different times meanwhile. A change of a quiet time goes at once, unless the very next
+ * turn brings more: a hundred sessions that end together take a while to be noticed. A group that is
+ * quick to serve never waits: in spirit the MinRouteAdvertisementInterval of RFC 4271 §9.2.1.1, but
+ * set by what it saves.
  */
 import type { Clock, Timer } from '../types.ts'
 
@@ -25,6 +26,9 @@ export class RoundPace {
   readonly #due: () => void
   /** No round before then, on the monotonic clock. */
   #notBefore = 0
+  /** So long at most is a first change held back while every turn brings more. */
+  #gatherMs = 0
+  #gatherUntil = 0
   #factor = factorMin
   /** What waits, and how often that has become more since the last round. */
   #waiting = 0
@@ -42,11 +46,14 @@ export class RoundPace {
    * @param work changed prefixes and new members
    */
   admits(work: number): boolean {
-    const left = this.#notBefore - this.#clock.now()
-    if (left <= 0 || work >= roundWorkEnough) return true
-    if (work > this.#waiting) this.#arrivals++
+    const now = this.#clock.now()
+    const pause = Math.max(this.#notBefore - now, 0)
+    if (this.#waiting === 0) this.#gatherUntil = pause > 0 ? this.#notBefore : now + this.#gatherMs
+    const more = work > this.#waiting
+    if (more) this.#arrivals++
     this.#waiting = work
-    this.#timer ??= this.#clock.schedule(left, () => {
+    if (work >= roundWorkEnough || (pause === 0 && !(more && now < this.#gatherUntil))) return true
+    this.#timer ??= this.#clock.schedule(pause, () => {
       this.#timer = null
       this.#due()
     })
@@ -65,6 +72,7 @@ export class RoundPace {
     const pause = Math.min((ended - begun) * this.#factor, roundPauseMsMax)
     const pays = work < roundWorkEnough && pause >= pauseMsMin
     this.#notBefore = pays ? ended + pause : 0
+    this.#gatherMs = pays ? ended - begun : 0
   }
 
   cancel(): void {

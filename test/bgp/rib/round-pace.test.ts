@@ -81,6 +81,29 @@ t.test('one change at a time gathers nothing, so its pause stays short', async (
   t.same(waits, [0, 5, 5, 5, 5, 5])
 })
 
+t.test('what comes turn by turn is gathered first, for as long as a round takes', async (t) => {
+  const rows: [caption: string, arrivals: readonly number[], begun: number][] = [
+    ['nothing more comes with the next turn', [1], 0],
+    ['more comes with the next turn, and then nothing', [1, 5, 9], 2],
+    ['more comes all the time', Array.from({ length: 30 }, (_, turn) => turn + 1), 10],
+  ]
+  for (const [caption, arrivals, begun] of rows) {
+    const it = scene()
+    round(it, 1, 10)
+    it.clock.advance(100)
+    const since = it.clock.now()
+    let at = -1
+    for (let turn = 0; at < 0; turn++) {
+      const work = arrivals[Math.min(turn, arrivals.length - 1)] as number
+      if (it.pace.admits(work)) at = it.clock.now() - since
+      // A turn takes a millisecond where it has something to do.
+      else if (turn + 1 < arrivals.length) it.clock.advance(1)
+      else it.clock.flush()
+    }
+    t.equal(at, begun, caption)
+  }
+})
+
 t.test('a round that carries much is neither put off nor followed by a pause', async (t) => {
   const it = scene()
   t.ok(round(it, 1, 10))
