@@ -18,9 +18,10 @@ nft add table inet silence
 nft add chain inet silence input '{ type filter hook input priority 0; }'
 nft add rule inet silence input iifname e0 udp dport 3784 drop
 for try in $(seq 400); do
-  seen=$(ip route get 10.200.0.1 | head -n1)
-  members=$(ip nexthop show proto 179 | grep -c group)
   hops=$(ip nexthop show proto 179 | grep -c via)
+  members=$(ip nexthop show proto 179 | grep -c group)
+  # Looked at last: it says where the route leads when one hop is left, or when time is up.
+  seen=$(ip route get 10.200.0.1 | head -n1)
   [ "$hops" = 1 ] && break
   sleep 0.05
 done

@@ -75,6 +75,9 @@ const outages: readonly Outage[] = [
   },
 ]
 
+/** The other node's pods in both families, and what the switch has: its rack, and what lies outside. */
+const learnedOf = ['10.244.', 'fd00:10:244:', '192.0.2.0/25 ', '203.0.113.0/24 '] as const
+
 const binaries = findBinaries()
 const lack = await missing('vtysh', 'setpriv')
 const plugins = pluginFolder === undefined && 'needs the CNI plugins (containernetworking-plugins)'
@@ -173,13 +176,10 @@ async function hold(flows: readonly Flow[], seconds: number): Promise<void> {
   }
 }
 
-/** The other node's pods in both families. */
 function waitForRoutes(look: () => Promise<string[]>): Promise<string[]> {
   return waitUntil('the routes', look, (seen) => {
     const learned = seen.filter((route) => route.includes(' via '))
-    return ['10.244.', 'fd00:10:244:'].every((start) =>
-      learned.some((one) => one.startsWith(start)),
-    )
+    return learnedOf.every((start) => learned.some((one) => one.startsWith(start)))
   })
 }
 
